@@ -12,7 +12,6 @@
 
 #include "base/buffer.h"
 #include "base/report.h"
-#include "kernel/kernel.h"
 
 enum kc_format {
 	KC_FORMAT_NONE,
@@ -48,6 +47,13 @@ KC_MUST_CHECK int kc_unpack(enum kc_format format, struct kc_span packed, uint64
 			    struct kc_buffer *buffer, size_t *consumed_ret,
 			    struct kocoon_report *report);
 
+/* A kernel's own decompressor for modules, as probed for in its image. */
+struct kc_decompressor {
+	enum kc_format format; /* the one format that it takes; KC_FORMAT_NONE: it has none */
+	bool xz_bcj_x86;       /* xz: the x86 BCJ filter is built in */
+	bool xz_any_check; /* xz: integrity checks that it doesn't know are skipped, not refused */
+};
+
 /* State of a thread's decompressors, used again for each module; zero-filled at first. */
 struct kc_unpacker {
 	void *xz;   /* lzma_stream *, owned */
@@ -72,7 +78,7 @@ void kc_unpacker_deinit(struct kc_unpacker *unpacker);
  * before it calls init_module, so the module is unpacked here too, by the library's rules, with a
  * warning finding (err 0) only where the kernel has a decompressor for another format.
  */
-KC_MUST_CHECK int kc_module_decompress(const struct kc_behaviour *behaviour, struct kc_span file,
+KC_MUST_CHECK int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span file,
 				       struct kc_unpacker *unpacker, struct kc_buffer *buffer,
 				       struct kocoon_report *report, enum kc_format *format_ret,
 				       struct kc_span *image_ret);

@@ -18,6 +18,7 @@
 
 #include "base/report.h"
 #include "base/span.h"
+#include "image/image.h"
 #include "kocoon/kocoon.h"
 
 struct btf;
@@ -39,13 +40,6 @@ struct kc_abi {
 	uint32_t mod_kallsyms_align; /* 8 */
 	bool memory_regions;	     /* struct module has `mem`: seven regions */
 	bool data_layout; /* no `mem`, but `data_layout` beside core_layout and init_layout */
-};
-
-enum kc_compression {
-	KC_COMPRESSION_NONE,
-	KC_COMPRESSION_GZIP,
-	KC_COMPRESSION_XZ,
-	KC_COMPRESSION_ZSTD
 };
 
 /* What this kernel checks, and how: each probed for; the comments name the evidence. */
@@ -77,12 +71,8 @@ struct kc_behaviour {
 	bool symbol_index_checked; /* "has an invalid section index" */
 	bool early_mod_check; /* duplicate is looked for before layout too (symbol early_mod_check,
 				 or stats) */
-	bool decompress;      /* CONFIG_MODULE_DECOMPRESS */
-	enum kc_compression
-		compression; /* the one format that it takes ("not an xz compressed module", ...) */
-	bool xz_bcj_x86; /* symbol xz_dec_bcj_run and filter x86: treat as true when xz_dec_bcj_run
-			    is there */
-	bool xz_any_check;     /* unknown integrity checks are skipped instead of refused */
+	struct kc_decompressor
+		decompressor;  /* "not an xz compressed module", ...; xz_dec_bcj_run */
 	bool platform_keyring; /* symbol platform_trusted_keys */
 	bool signature_sha1;   /* digests that PKCS#7 takes; from the parser's names in the image
 				  where they can be had */
