@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The only process of the oracle's machine: puts modules before the real kernel and tells the host
+ * what it answered. Started as /init of an initramfs that `ask` has packed; linked statically.
+ *
+ * Consumes /plan, one action a line, fields separated by tabs:
+ *
+ *	module INDEX FLAGS PARAMETERS	finit_module("/m/INDEX", PARAMETERS, FLAGS)
+ *	write FILE TEXT			writes TEXT to FILE
+ *	option NAME			from here on: `log` (send the kernel log of each load),
+ *					`unload` (delete a module again when it loaded)
+ *
+ * Produces lines on the second serial port, so that nothing mixes with the kernel's console:
+ *
+ *	start INDEX			about to load
+ *	result INDEX ERRNO		0, or what finit_module failed with
+ *	unload INDEX ERRNO NAME		what delete_module answered
+ *	log INDEX TEXT			one record of the kernel log
+ *	failed TEXT			an action of the plan could not be done
+ *	end				the plan is through
+ *
+ * A kernel that dies or hangs leaves the last "start" without a "result": `ask` goes on from there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+static int host = -1;
+static int kernel_log = -1;
+static bool want_log, want_unload;
+
+/* The line has left the machine when this returns: what follows may be the kernel's death. */
+static void tell(const char *format, ...)
+{
+	char line[8192];
+	va_list arguments;
+	size_t done = 0, len;
+	int got;
+
+	va_start(arguments, format);
+	got = vsnprintf(line, sizeof(line) - 1, format, arguments);
+	va_end(arguments);
+	if (got < 0)
+		return;
+	len = (size_t)got < sizeof(line) - 2 ? (size_t)got : sizeof(line) - 2;
+	line[len++] = '\n';
+	while (done < len) {
+		ssize_t step = write(host, line + done, len - done);
+
+		if (step <= 0)
+			break;
+		done += (size_t)step;
+	}
+	tcdrain(host);
+}
+
+static void open_host(void)
+{
+	struct termios mode;
+
+	host = open("/dev/ttyS1", O_RDWR | O_NOCTTY);
+	if (host < 0 || tcgetattr(host, &mode))
+		return;
+	cfmakeraw(&mode);
+	cfsetspeed(&mode, B115200);
+	tcsetattr(host, TCSANOW, &mode);
+}
+
+/* A record is "priority,sequence,time,flags;text\n" and further lines that begin with a blank. */
+static void send_log(const char *index)
+{
+	char record[8192];
+
+	for (;;) {
+		ssize_t len = read(kernel_log, record, sizeof(record) - 1);
+		char *text;
+
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			return;
+		record[len] = 0;
+		text = strchr(record, ';');
+		if (!text || !index)
+			continue;
+		text[strcspn(text, "\n")] = 0;
+		tell("log\t%s\t%s", index, text + 1);
+	}
+}
+
+/* The name of the newest module: /proc/modules lists it first. */
+static bool newest_module(char *name, size_t size)
+{
+	FILE *modules = fopen("/proc/modules", "re");
+	bool found = false;
+
+	if (!modules)
+		return false;
+	if (fgets(name, (int)size, modules)) {
+		name[strcspn(name, " \n")] = 0;
+		found = true;
+	}
+	fclose(modules);
+	return found;
+}
+
+static void load(const char *index, const char *flags, const char *parameters)
+{
+	char path[64], name[128];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "/m/%s", index);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		tell("failed\topen %s: %s", path, strerror(errno));
+		return;
+	}
+	if (want_log)
+		send_log(NULL);
+	tell("start\t%s", index);
+	if (syscall(SYS_finit_module, fd, parameters, (int)strtol(flags, NULL, 0)))
+		err = errno;
+	close(fd);
+	tell("result\t%s\t%d", index, err);
+	if (!err && want_unload && newest_module(name, sizeof(name))) {
+		err = syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
+		tell("unload\t%s\t%d\t%s", index, err, name);
+	}
+	if (want_log)
+		send_log(index);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		tell("failed\twrite %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static const char *field(char **rest)
+{
+	char *text = strsep(rest, "\t");
+
+	return text ? text : "";
+}
+
+static void follow(char *line)
+{
+	const char *verb = field(&line), *first = field(&line), *second = field(&line);
+
+	if (!strcmp(verb, "module"))
+		load(first, second, field(&line));
+	else if (!strcmp(verb, "write"))
+		write_file(first, second);
+	else if (!strcmp(verb, "option") && !strcmp(first, "log"))
+		want_log = true;
+	else if (!strcmp(verb, "option") && !strcmp(first, "unload"))
+		want_unload = true;
+	else
+		tell("failed\tunknown action %s %s", verb, first);
+}
+
+static void follow_plan(void)
+{
+	FILE *plan = fopen("/plan", "re");
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!plan) {
+		tell("failed\tno /plan");
+		return;
+	}
+	while (getline(&line, &size, plan) > 0) {
+		line[strcspn(line, "\n")] = 0;
+		follow(line);
+	}
+	free(line);
+	fclose(plan);
+	tell("end");
+}
+
+int main(void)
+{
+	mkdir("/dev", 0755);
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mount("dev", "/dev", "devtmpfs", 0, NULL);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sys", "/sys", "sysfs", 0, NULL);
+	mount("security", "/sys/kernel/security", "securityfs", 0, NULL);
+	open_host();
+	kernel_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	follow_plan();
+	sync();
+	reboot(RB_AUTOBOOT);
+	for (;;)
+		pause();
+}
