@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ELF: the only code that touches raw ELF bytes; see elf.h. Consumes spans, produces host structures. */
+#include "elf/elf.h"
+
+#include <errno.h>
+
+/* The host decodes by copying: all targets and hosts so far are 64-bit little-endian. */
+static bool copy_entry(struct kc_span table, uint64_t index, size_t size, void *entry_ret)
+{
+	if (index >= table.len / size)
+		return false;
+	memcpy(entry_ret, table.data + index * size, size);
+	return true;
+}
+
+bool kc_elf_ehdr(struct kc_span file, struct kc_ehdr *ehdr_ret)
+{
+	Elf64_Ehdr raw;
+
+	if (!copy_entry(file, 0, sizeof(raw), &raw))
+		return false;
+	*ehdr_ret = (struct kc_ehdr){
+		.type = raw.e_type,
+		.machine = raw.e_machine,
+		.entry = raw.e_entry,
+		.phoff = raw.e_phoff,
+		.shoff = raw.e_shoff,
+		.phentsize = raw.e_phentsize,
+		.phnum = raw.e_phnum,
+		.shentsize = raw.e_shentsize,
+		.shnum = raw.e_shnum,
+		.shstrndx = raw.e_shstrndx,
+	};
+	memcpy(ehdr_ret->ident, raw.e_ident, EI_NIDENT);
+	return true;
+}
+
+bool kc_elf_shdr(struct kc_span table, uint64_t index, Elf64_Shdr *shdr_ret)
+{
+	return copy_entry(table, index, sizeof(*shdr_ret), shdr_ret);
+}
+
+bool kc_elf_phdr(struct kc_span table, uint64_t index, Elf64_Phdr *phdr_ret)
+{
+	return copy_entry(table, index, sizeof(*phdr_ret), phdr_ret);
+}
+
+bool kc_elf_sym(struct kc_span table, uint64_t index, Elf64_Sym *sym_ret)
+{
+	return copy_entry(table, index, sizeof(*sym_ret), sym_ret);
+}
+
+bool kc_elf_rela(struct kc_span table, uint64_t index, Elf64_Rela *rela_ret)
+{
+	return copy_entry(table, index, sizeof(*rela_ret), rela_ret);
+}
+
+int kc_elf_open(struct kc_span file, struct kc_elf *elf_ret)
+{
+	struct kc_elf elf = { .file = file };
+	Elf64_Shdr names;
+
+	if (!kc_elf_ehdr(file, &elf.ehdr) || memcmp(elf.ehdr.ident, ELFMAG, SELFMAG) != 0)
+		return -ENOEXEC;
+	if (elf.ehdr.ident[EI_CLASS] != ELFCLASS64 || elf.ehdr.ident[EI_DATA] != ELFDATA2LSB)
+		return -ENOEXEC;
+	if (elf.ehdr.shentsize != sizeof(Elf64_Shdr) ||
+	    !kc_span_sub(file, elf.ehdr.shoff, (uint64_t)elf.ehdr.shnum * sizeof(Elf64_Shdr),
+			 &elf.sections))
+		return -ENOEXEC;
+	if (!kc_elf_shdr(elf.sections, elf.ehdr.shstrndx, &names) ||
+	    !kc_span_sub(file, names.sh_offset, names.sh_size, &elf.names))
+		return -ENOEXEC;
+	*elf_ret = elf;
+	return 0;
+}
+
+bool kc_elf_find_section(const struct kc_elf *elf, const char *name, Elf64_Shdr *shdr_ret,
+			 struct kc_span *bytes_ret)
+{
+	Elf64_Shdr shdr;
+
+	for (uint64_t i = 1; kc_elf_shdr(elf->sections, i, &shdr); i++) {
+		const char *found = kc_span_string(elf->names, shdr.sh_name);
+		struct kc_span bytes = { 0 };
+
+		if (!found || strcmp(found, name) != 0)
+			continue;
+		if (shdr.sh_type != SHT_NOBITS &&
+		    !kc_span_sub(elf->file, shdr.sh_offset, shdr.sh_size, &bytes))
+			return false;
+		*shdr_ret = shdr;
+		*bytes_ret = bytes;
+		return true;
+	}
+	return false;
+}
