@@ -33,34 +33,33 @@ extern "C" {
 /* "0.1.0" */
 KOCOON_API const char *kocoon_version(void);
 
-/* -------------------------------------------------------------------------------------------------
- * reports */
+/* ---- reports ---- */
 
 /* Where in the kernel's pipeline something was found. In the order of the kernel's own work. */
 enum kocoon_stage {
-	KOCOON_STAGE_READ,	  /* the file itself */
-	KOCOON_STAGE_DECOMPRESS,  /* module_decompress() */
-	KOCOON_STAGE_SIGNATURE,	  /* module_sig_check() */
-	KOCOON_STAGE_ELF,	  /* elf_validity_cache_copy() */
-	KOCOON_STAGE_BLACKLIST,	  /* blacklisted() */
-	KOCOON_STAGE_MODVERSION,  /* check_modstruct_version() */
-	KOCOON_STAGE_VERMAGIC,	  /* check_modinfo() */
-	KOCOON_STAGE_LIVEPATCH,	  /* check_modinfo_livepatch() */
-	KOCOON_STAGE_DUPLICATE,	  /* module_patient_check_exists() */
-	KOCOON_STAGE_RWX,	  /* module_enforce_rwx_sections() */
-	KOCOON_STAGE_LAYOUT,	  /* layout_sections(), layout_symtab(), move_module() */
-	KOCOON_STAGE_PERCPU,	  /* percpu_modalloc() */
-	KOCOON_STAGE_SECTIONS,	  /* find_module_sections() */
-	KOCOON_STAGE_EXPORTS,	  /* check_export_symbol_versions() */
-	KOCOON_STAGE_SYMBOLS,	  /* simplify_symbols() */
+	KOCOON_STAGE_READ, /* the file itself */
+	KOCOON_STAGE_DECOMPRESS, /* module_decompress() */
+	KOCOON_STAGE_SIGNATURE, /* module_sig_check() */
+	KOCOON_STAGE_ELF, /* elf_validity_cache_copy() */
+	KOCOON_STAGE_BLACKLIST, /* blacklisted() */
+	KOCOON_STAGE_MODVERSION, /* check_modstruct_version() */
+	KOCOON_STAGE_VERMAGIC, /* check_modinfo() */
+	KOCOON_STAGE_LIVEPATCH, /* check_modinfo_livepatch() */
+	KOCOON_STAGE_DUPLICATE, /* module_patient_check_exists() */
+	KOCOON_STAGE_RWX, /* module_enforce_rwx_sections() */
+	KOCOON_STAGE_LAYOUT, /* layout_sections(), layout_symtab(), move_module() */
+	KOCOON_STAGE_PERCPU, /* percpu_modalloc() */
+	KOCOON_STAGE_SECTIONS, /* find_module_sections() */
+	KOCOON_STAGE_EXPORTS, /* check_export_symbol_versions() */
+	KOCOON_STAGE_SYMBOLS, /* simplify_symbols() */
 	KOCOON_STAGE_RELOCATIONS, /* apply_relocations() */
-	KOCOON_STAGE_FINALIZE,	  /* post_relocation() */
-	KOCOON_STAGE_FORMATION,	  /* complete_formation() */
-	KOCOON_STAGE_BTF,	  /* the kernel's BTF notifier, called by prepare_coming_module() */
-	KOCOON_STAGE_PARAMETERS,  /* parse_args() */
-	KOCOON_STAGE_SYSFS,	  /* mod_sysfs_setup() */
-	KOCOON_STAGE_INIT,	  /* do_init_module() */
-	KOCOON_STAGE_KERNEL,	  /* opening the kernel; no stage of a module */
+	KOCOON_STAGE_FINALIZE, /* post_relocation() */
+	KOCOON_STAGE_FORMATION, /* complete_formation() */
+	KOCOON_STAGE_BTF, /* the kernel's BTF notifier, called by prepare_coming_module() */
+	KOCOON_STAGE_PARAMETERS, /* parse_args() */
+	KOCOON_STAGE_SYSFS, /* mod_sysfs_setup() */
+	KOCOON_STAGE_INIT, /* do_init_module() */
+	KOCOON_STAGE_KERNEL, /* opening the kernel; no stage of a module */
 };
 
 /* "elf", "symbols", ...: the name used in JSON. Never NULL. */
@@ -68,12 +67,12 @@ KOCOON_API const char *kocoon_stage_name(enum kocoon_stage stage);
 
 struct kocoon_finding {
 	enum kocoon_stage stage;
-	int err; /* negative errno; 0: a warning that the kernel prints or that a person should know
-		  */
-	const char *what;     /* what is wrong, and where */
+	/* negative errno; 0: a warning that the kernel prints or that a person should know */
+	int err;
+	const char *what; /* what is wrong, and where */
 	const char *expected; /* or NULL */
-	const char *found;    /* or NULL */
-	const char *hint;     /* what a person can do, or NULL */
+	const char *found; /* or NULL */
+	const char *hint; /* what a person can do, or NULL */
 };
 
 struct kocoon_report;
@@ -85,14 +84,13 @@ KOCOON_API size_t kocoon_report_count(const struct kocoon_report *report);
 KOCOON_API const struct kocoon_finding *kocoon_report_get(const struct kocoon_report *report,
 							  size_t index);
 
-/* -------------------------------------------------------------------------------------------------
- * kernel */
+/* ---- kernel ---- */
 
 /* A kernel that modules are loaded against. Read-only and shared once it is open. */
 struct kocoon_kernel;
 
 struct kocoon_kernel_options {
-	size_t size;		      /* sizeof(struct kocoon_kernel_options) */
+	size_t size; /* sizeof(struct kocoon_kernel_options) */
 	const char *const *key_files; /* further trusted certificates: X.509, DER or PEM */
 	size_t key_count;
 	const char
@@ -127,7 +125,7 @@ KOCOON_API const char *kocoon_kernel_gap(const struct kocoon_kernel *kernel, siz
 
 struct kocoon_export {
 	const char *name;
-	const char *ns;	  /* namespace, or NULL */
+	const char *ns; /* namespace, or NULL */
 	uint64_t address; /* link address; 0 where it is not known */
 	uint32_t crc;
 	bool has_crc;
@@ -141,15 +139,18 @@ KOCOON_API size_t kocoon_kernel_exports(const struct kocoon_kernel *kernel,
 KOCOON_API const struct kocoon_export *kocoon_kernel_export(const struct kocoon_kernel *kernel,
 							    const char *name);
 
-/* One name and address of the kernel's own symbol table (/proc/kallsyms without address-space
- * randomisation). */
+/*
+ * One name and address of the kernel's own symbol table (/proc/kallsyms without address-space
+ * randomisation).
+ */
 struct kocoon_symbol {
 	const char *name;
 	uint64_t address;
 	char type; /* as printed in /proc/kallsyms */
 };
 
-/* All symbols, by ascending address. 0: the image has no such table. Decoded when first asked for.
+/*
+ * All symbols, by ascending address. 0: the image has no such table. Decoded when first asked for.
  */
 KOCOON_API size_t kocoon_kernel_symbols(const struct kocoon_kernel *kernel,
 					const struct kocoon_symbol **symbols_ret);
@@ -157,18 +158,20 @@ KOCOON_API size_t kocoon_kernel_symbols(const struct kocoon_kernel *kernel,
 struct kocoon_key {
 	const char *subject; /* common name or the like */
 	const char *issuer;
-	const char *serial;    /* hex */
-	const char *key_id;    /* subject key identifier, hex */
+	const char *serial; /* hex */
+	const char *key_id; /* subject key identifier, hex */
 	const char *algorithm; /* "RSA-4096", "EC-P-384", ... */
-	const char *source;    /* "image", or the path of the file */
+	const char *source; /* "image", or the path of the file */
 };
 
 /* The keys that this kernel trusts for modules. */
 KOCOON_API size_t kocoon_kernel_keys(const struct kocoon_kernel *kernel,
 				     const struct kocoon_key **keys_ret);
 
-/* A fact about how this kernel treats modules, for people: "module signatures": "checked, not
- * enforced". */
+/*
+ * A fact about how this kernel treats modules, for people: "module signatures": "checked, not
+ * enforced".
+ */
 struct kocoon_fact {
 	const char *name;
 	const char *value;
@@ -180,15 +183,18 @@ KOCOON_API size_t kocoon_kernel_facts(const struct kocoon_kernel *kernel,
 /* Size of a structure by the kernel's BTF, or 0. */
 KOCOON_API size_t kocoon_kernel_struct_size(const struct kocoon_kernel *kernel, const char *name);
 
-/* -------------------------------------------------------------------------------------------------
- * trees */
+/* ---- trees ---- */
 
-/* The modules that dependencies are looked for in: a tree as under /lib/modules/RELEASE, or any
- * folder of .ko files. */
+/*
+ * The modules that dependencies are looked for in: a tree as under /lib/modules/RELEASE, or any
+ * folder of .ko files.
+ */
 struct kocoon_tree;
 
-/* Lists the folder; reads no module. `modules.dep` and `modules.symbols`, where present, are used
- * as hints only. */
+/*
+ * Lists the folder; reads no module. `modules.dep` and `modules.symbols`, where present, are used
+ * as hints only.
+ */
 KOCOON_API int kocoon_tree_open(const char *folder, struct kocoon_report *report,
 				struct kocoon_tree **tree_ret);
 KOCOON_API void kocoon_tree_free(struct kocoon_tree *tree);
@@ -198,29 +204,28 @@ KOCOON_API const char *kocoon_tree_path(const struct kocoon_tree *tree, size_t i
 /* Path of the module of this name ('-' and '_' equal), or NULL. */
 KOCOON_API const char *kocoon_tree_find(const struct kocoon_tree *tree, const char *name);
 
-/* -------------------------------------------------------------------------------------------------
- * verdicts */
+/* ---- verdicts ---- */
 
 /* The kernel's switches. */
 struct kocoon_policy {
-	size_t size;		/* sizeof(struct kocoon_policy) */
-	bool sig_enforce;	/* module.sig_enforce=1 */
-	bool lockdown;		/* lockdown=integrity or stricter */
-	bool force_vermagic;	/* MODULE_INIT_IGNORE_VERMAGIC */
+	size_t size; /* sizeof(struct kocoon_policy) */
+	bool sig_enforce; /* module.sig_enforce=1 */
+	bool lockdown; /* lockdown=integrity or stricter */
+	bool force_vermagic; /* MODULE_INIT_IGNORE_VERMAGIC */
 	bool force_modversions; /* MODULE_INIT_IGNORE_MODVERSIONS */
-	const char *blacklist;	/* module_blacklist=: names, separated by commas; or NULL */
-	unsigned int threads;	/* 0: one a processor */
-	uint64_t base;		/* where module memory starts; 0: the architecture's own place */
+	const char *blacklist; /* module_blacklist=: names, separated by commas; or NULL */
+	unsigned int threads; /* 0: one a processor */
+	uint64_t base; /* where module memory starts; 0: the architecture's own place */
 };
 
 enum kocoon_signature_state {
-	KOCOON_SIGNATURE_NONE,	      /* no signature is appended */
-	KOCOON_SIGNATURE_OK,	      /* verified with a trusted key */
+	KOCOON_SIGNATURE_NONE, /* no signature is appended */
+	KOCOON_SIGNATURE_OK, /* verified with a trusted key */
 	KOCOON_SIGNATURE_UNKNOWN_KEY, /* signed by a key that the kernel doesn't trust */
-	KOCOON_SIGNATURE_BAD,	      /* damaged, or of other bytes than these */
+	KOCOON_SIGNATURE_BAD, /* damaged, or of other bytes than these */
 	KOCOON_SIGNATURE_UNSUPPORTED, /* an algorithm or a form that this kernel can't check */
-	KOCOON_SIGNATURE_UNCHECKED,   /* the kernel's keys are not known, or it doesn't check
-					 signatures */
+	/* the kernel's keys are not known, or it doesn't check signatures */
+	KOCOON_SIGNATURE_UNCHECKED,
 };
 
 /* "none", "ok", "unknown-key", "bad", "unsupported", "unchecked" */
@@ -229,9 +234,9 @@ KOCOON_API const char *kocoon_signature_state_name(enum kocoon_signature_state s
 struct kocoon_signature {
 	enum kocoon_signature_state state;
 	const char *signer; /* issuer's or key's common name, or NULL */
-	const char *key_id; /* hex: serial number or subject key identifier, as the signature names
-			       it; or NULL */
-	const char *hash;   /* "sha256", or NULL */
+	/* hex: serial number or subject key identifier, as the signature names it; or NULL */
+	const char *key_id;
+	const char *hash; /* "sha256", or NULL */
 };
 
 /* The regions of a module's memory, in the kernel's order (enum mod_mem_type). */
@@ -250,26 +255,28 @@ enum kocoon_region_kind {
 KOCOON_API const char *kocoon_region_name(enum kocoon_region_kind kind);
 
 struct kocoon_verdict {
-	const char *module; /* name from the module's own struct; by its file name where there is
-			       none */
+	/* name from the module's own struct; by its file name where there is none */
+	const char *module;
 	const char *path;
-	int err;			    /* 0: accepted. Else what finit_module would return */
-	enum kocoon_stage stage;	    /* of the refusal */
-	const char *reason;		    /* the first refusing finding's text, or NULL */
+	int err; /* 0: accepted. Else what finit_module would return */
+	enum kocoon_stage stage; /* of the refusal */
+	const char *reason; /* the first refusing finding's text, or NULL */
 	const struct kocoon_report *report; /* all that was found, warnings included */
 	struct kocoon_signature signature;
 	uint64_t taints; /* bits as in /proc/sys/kernel/tainted that this module sets */
 	const char *const
 		*depends; /* names of the modules that it uses symbols of, in order of first use */
 	size_t depend_count;
-	uint64_t region_sizes[KOCOON_REGION_COUNT]; /* bytes, page-rounded as the kernel does; 0s
-						       before layout */
-	uint64_t relocations;			    /* that were applied */
-	uint64_t usec;				    /* spent on this module */
+	/* bytes, page-rounded as the kernel does; 0s before layout */
+	uint64_t region_sizes[KOCOON_REGION_COUNT];
+	uint64_t relocations; /* that were applied */
+	uint64_t usec; /* spent on this module */
 };
 
-/* "OE": one letter a taint, in the kernel's order, as /proc/modules and /sys/module/NAME/taint show
- * them. */
+/*
+ * "OE": one letter a taint, in the kernel's order, as /proc/modules and /sys/module/NAME/taint show
+ * them.
+ */
 KOCOON_API void kocoon_taint_letters(uint64_t taints, char letters_ret[32]);
 
 /* "ENOEXEC" for -ENOEXEC or ENOEXEC; NULL for 0. */
@@ -295,11 +302,12 @@ KOCOON_API int kocoon_check(const struct kocoon_kernel *kernel, const struct koc
 			    const struct kocoon_policy *policy, const char *const *paths,
 			    size_t count, kocoon_verdict_fn *verdict_fn, void *context);
 
-/* -------------------------------------------------------------------------------------------------
- * one module */
+/* ---- one module ---- */
 
-/* One module, taken through the pipeline as far as it goes, with all that became known of it on the
- * way. */
+/*
+ * One module, taken through the pipeline as far as it goes, with all that became known of it on the
+ * way.
+ */
 struct kocoon_module;
 
 struct kocoon_symbol_override {
@@ -308,12 +316,12 @@ struct kocoon_symbol_override {
 };
 
 struct kocoon_module_options {
-	size_t size;   /* sizeof(struct kocoon_module_options) */
+	size_t size; /* sizeof(struct kocoon_module_options) */
 	uint64_t base; /* address of the first region; 0: the architecture's own place */
 	const struct kocoon_symbol_override *overrides; /* addresses that imports are to have */
 	size_t override_count;
-	const uint64_t *region_bases; /* KOCOON_REGION_COUNT addresses, page-aligned, instead of
-					 `base`; or NULL */
+	/* KOCOON_REGION_COUNT addresses, page-aligned, instead of `base`; or NULL */
+	const uint64_t *region_bases;
 };
 
 /*
@@ -336,12 +344,12 @@ KOCOON_API bool kocoon_module_modinfo(const struct kocoon_module *module, size_t
 struct kocoon_region {
 	enum kocoon_region_kind kind;
 	uint64_t address;
-	uint64_t size;		 /* page-rounded */
-	uint64_t used;		 /* before rounding */
+	uint64_t size; /* page-rounded */
+	uint64_t used; /* before rounding */
 	const char *permissions; /* once the module is LIVE: "r-x", "rw-", "r--" */
 	bool freed_after_init;
-	const uint8_t *bytes; /* `size` bytes as they would stand in memory; NULL before layout
-				 succeeded */
+	/* `size` bytes as they would stand in memory; NULL before layout succeeded */
+	const uint8_t *bytes;
 };
 
 /* The regions that have a size, in the kernel's order; NULL behind the last. */
@@ -351,7 +359,7 @@ KOCOON_API const struct kocoon_region *kocoon_module_region(const struct kocoon_
 struct kocoon_section {
 	const char *name;
 	uint32_t index; /* in the file */
-	uint32_t type;	/* SHT_* */
+	uint32_t type; /* SHT_* */
 	uint64_t flags; /* SHF_*, as in the file */
 	enum kocoon_region_kind region;
 	uint64_t address;
@@ -361,27 +369,29 @@ struct kocoon_section {
 	uint64_t padding; /* unused bytes before it */
 };
 
-/* The sections that are in memory, by region and then by offset, the tables that the kernel adds
- * (kallsyms) included. */
+/*
+ * The sections that are in memory, by region and then by offset, the tables that the kernel adds
+ * (kallsyms) included.
+ */
 KOCOON_API const struct kocoon_section *kocoon_module_section(const struct kocoon_module *module,
 							      size_t index);
 
 enum kocoon_import_state {
 	KOCOON_IMPORT_OK,
-	KOCOON_IMPORT_UNKNOWN,	   /* nobody exports it */
-	KOCOON_IMPORT_WEAK,	   /* nobody exports it, and that is allowed */
-	KOCOON_IMPORT_CRC,	   /* another version of it */
-	KOCOON_IMPORT_NO_VERSION,  /* the module has no version of it */
-	KOCOON_IMPORT_GPL_ONLY,	   /* exported to GPL-compatible modules only */
-	KOCOON_IMPORT_NAMESPACE,   /* of a namespace that the module doesn't import */
-	KOCOON_IMPORT_PROPRIETARY, /* of a proprietary module, wanted by one that uses GPL-only
-				      symbols */
+	KOCOON_IMPORT_UNKNOWN, /* nobody exports it */
+	KOCOON_IMPORT_WEAK, /* nobody exports it, and that is allowed */
+	KOCOON_IMPORT_CRC, /* another version of it */
+	KOCOON_IMPORT_NO_VERSION, /* the module has no version of it */
+	KOCOON_IMPORT_GPL_ONLY, /* exported to GPL-compatible modules only */
+	KOCOON_IMPORT_NAMESPACE, /* of a namespace that the module doesn't import */
+	/* of a proprietary module, wanted by one that uses GPL-only symbols */
+	KOCOON_IMPORT_PROPRIETARY,
 };
 
 struct kocoon_import {
 	const char *name;
 	const char *provider; /* module's name; "" is the kernel; NULL: none */
-	const char *ns;	      /* namespace that it is exported in, or NULL */
+	const char *ns; /* namespace that it is exported in, or NULL */
 	uint64_t address;
 	uint32_t crc_wanted; /* as the module has it; has_wanted tells whether it has one */
 	uint32_t crc_found;
@@ -409,8 +419,8 @@ kocoon_module_relocations(const struct kocoon_module *module, size_t index);
 
 struct kocoon_abi {
 	uint64_t module_size_wanted; /* sizeof(struct module) of this kernel; 0: not known */
-	uint64_t module_size_found;  /* of the module's own .gnu.linkonce.this_module */
-	uint64_t image_size;	     /* bytes after decompression, signature included */
+	uint64_t module_size_found; /* of the module's own .gnu.linkonce.this_module */
+	uint64_t image_size; /* bytes after decompression, signature included */
 	uint64_t file_size;
 	const char *compression; /* "none", "gzip", "xz", "zstd" */
 };

@@ -17,8 +17,10 @@ struct kc_buffer {
 	size_t capacity;
 };
 
-/* Makes room for `capacity` bytes in all, keeping the first `len`. 0 or -ENOMEM; on failure nothing
- * changes. */
+/*
+ * Makes room for `capacity` bytes in all, keeping the first `len`. 0 or -ENOMEM; on failure nothing
+ * changes.
+ */
 KC_MUST_CHECK int kc_buffer_reserve(struct kc_buffer *buffer, size_t capacity);
 /* Adds bytes at the end. 0 or -ENOMEM. */
 KC_MUST_CHECK int kc_buffer_append(struct kc_buffer *buffer, const void *data, size_t len);

@@ -35,8 +35,10 @@ struct kc_index {
 /* Room for `expected` entries without growing. 0 or -ENOMEM. */
 KC_MUST_CHECK int kc_index_init(struct kc_index *index, size_t expected);
 void kc_index_deinit(struct kc_index *index);
-/* Adds; equal hashes are kept side by side in order of insertion. 0 or -ENOMEM (it grows by
- * itself). */
+/*
+ * Adds; equal hashes are kept side by side in order of insertion. 0 or -ENOMEM (it grows by
+ * itself).
+ */
 KC_MUST_CHECK int kc_index_add(struct kc_index *index, uint32_t hash, uint32_t value);
 
 /*

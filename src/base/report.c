@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reports: see report.h. Texts are allocated one by one; there are few, and only when something is
- * wrong. */
+/*
+ * Reports: see report.h. Texts are allocated one by one; there are few, and only when something is
+ * wrong.
+ */
 #include "base/report.h"
 
 #include <stdarg.h>

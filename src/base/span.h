@@ -44,8 +44,10 @@ KC_MUST_CHECK static inline bool kc_span_sub(struct kc_span span, uint64_t offse
 	return true;
 }
 
-/* The NUL-terminated string at `offset`, or NULL where it starts outside or isn't terminated
- * inside. */
+/*
+ * The NUL-terminated string at `offset`, or NULL where it starts outside or isn't terminated
+ * inside.
+ */
 static inline const char *kc_span_string(struct kc_span span, uint64_t offset)
 {
 	if (offset >= span.len || !memchr(span.data + offset, 0, span.len - (size_t)offset))
@@ -87,8 +89,10 @@ static inline void kc_store64(void *place, uint64_t value)
 	memcpy(place, &value, sizeof(value));
 }
 
-/* Rounds up to a power of two; wraps to a small number on overflow, which the caller's bound check
- * then refuses. */
+/*
+ * Rounds up to a power of two; wraps to a small number on overflow, which the caller's bound check
+ * then refuses.
+ */
 static inline uint64_t kc_align(uint64_t value, uint64_t alignment)
 {
 	return (value + alignment - 1) & ~(alignment - 1);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ELF: the only code that touches raw ELF bytes; see elf.h. Consumes spans, produces host structures. */
+/*
+ * ELF: the only code that touches raw ELF bytes; see elf.h. Consumes spans, produces host
+ * structures.
+ */
 #include "elf/elf.h"
 
 #include <errno.h>

@@ -31,8 +31,10 @@ struct kc_ehdr {
 /* False: fewer than sizeof(Elf64_Ehdr) bytes. Nothing is judged, the magic included. */
 KC_MUST_CHECK bool kc_elf_ehdr(struct kc_span file, struct kc_ehdr *ehdr_ret);
 
-/* The n-th entry of a table of Elf64_Shdr, Elf64_Phdr, Elf64_Sym, Elf64_Rela at its start. False:
- * not inside. */
+/*
+ * The n-th entry of a table of Elf64_Shdr, Elf64_Phdr, Elf64_Sym, Elf64_Rela at its start. False:
+ * not inside.
+ */
 KC_MUST_CHECK bool kc_elf_shdr(struct kc_span table, uint64_t index, Elf64_Shdr *shdr_ret);
 KC_MUST_CHECK bool kc_elf_phdr(struct kc_span table, uint64_t index, Elf64_Phdr *phdr_ret);
 KC_MUST_CHECK bool kc_elf_sym(struct kc_span table, uint64_t index, Elf64_Sym *sym_ret);
@@ -46,12 +48,14 @@ struct kc_elf {
 	struct kc_span file;
 	struct kc_ehdr ehdr;
 	struct kc_span sections; /* the table of Elf64_Shdr */
-	struct kc_span names;	 /* section names */
+	struct kc_span names; /* section names */
 };
 
 KC_MUST_CHECK int kc_elf_open(struct kc_span file, struct kc_elf *elf_ret);
-/* The section of this name: its header, and its bytes (empty where SHT_NOBITS). False: there is
- * none. */
+/*
+ * The section of this name: its header, and its bytes (empty where SHT_NOBITS). False: there is
+ * none.
+ */
 KC_MUST_CHECK bool kc_elf_find_section(const struct kc_elf *elf, const char *name,
 				       Elf64_Shdr *shdr_ret, struct kc_span *bytes_ret);
 

@@ -50,21 +50,23 @@ KC_MUST_CHECK int kc_unpack(enum kc_format format, struct kc_span packed, uint64
 /* A kernel's own decompressor for modules, as probed for in its image. */
 struct kc_decompressor {
 	enum kc_format format; /* the one format that it takes; KC_FORMAT_NONE: it has none */
-	bool xz_bcj_x86;       /* xz: the x86 BCJ filter is built in */
+	bool xz_bcj_x86; /* xz: the x86 BCJ filter is built in */
 	bool xz_any_check; /* xz: integrity checks that it doesn't know are skipped, not refused */
 };
 
 /* State of a thread's decompressors, used again for each module; zero-filled at first. */
 struct kc_unpacker {
-	void *xz;   /* lzma_stream *, owned */
+	void *xz; /* lzma_stream *, owned */
 	void *zstd; /* ZSTD_DCtx *, owned */
 	void *zlib; /* z_stream *, owned */
 };
 
 void kc_unpacker_deinit(struct kc_unpacker *unpacker);
 
-/* No module's image is larger than this: the bound on a decompression bomb. Differs from Linux,
- * which stops at its memory. */
+/*
+ * No module's image is larger than this: the bound on a decompression bomb. Differs from Linux,
+ * which stops at its memory.
+ */
 #define KC_MODULE_IMAGE_MAX (UINT64_C(1) << 30)
 
 /*

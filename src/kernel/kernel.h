@@ -23,70 +23,78 @@
 
 struct btf;
 
-/* Sizes and offsets in bytes of the structures that a module carries; from BTF, else the form of
- * the image's tables. */
+/*
+ * Sizes and offsets in bytes of the structures that a module carries; from BTF, else the form of
+ * the image's tables.
+ */
 struct kc_abi {
 	bool known; /* from BTF; false: sizes below are of today's kernels, module_size is 0 */
-	uint32_t module_size;	     /* struct module; 0: not known */
-	uint32_t module_name;	     /* offset of its name */
-	uint32_t module_name_len;    /* size of that array */
+	uint32_t module_size; /* struct module; 0: not known */
+	uint32_t module_name; /* offset of its name */
+	uint32_t module_name_len; /* size of that array */
 	uint32_t kernel_symbol_size; /* 12 with relative offsets, 24 with pointers */
 	bool kernel_symbol_relative;
-	uint32_t kernel_param_size;  /* struct kernel_param */
-	uint32_t modversion_size;    /* struct modversion_info: 64 */
-	uint32_t modversion_name;    /* offset of its name: 8 */
+	uint32_t kernel_param_size; /* struct kernel_param */
+	uint32_t modversion_size; /* struct modversion_info: 64 */
+	uint32_t modversion_name; /* offset of its name: 8 */
 	uint32_t extable_entry_size; /* struct exception_table_entry: 12 */
-	uint32_t mod_kallsyms_size;  /* struct mod_kallsyms: 32 */
+	uint32_t mod_kallsyms_size; /* struct mod_kallsyms: 32 */
 	uint32_t mod_kallsyms_align; /* 8 */
-	bool memory_regions;	     /* struct module has `mem`: seven regions */
+	bool memory_regions; /* struct module has `mem`: seven regions */
 	bool data_layout; /* no `mem`, but `data_layout` beside core_layout and init_layout */
 };
 
 /* What this kernel checks, and how: each probed for; the comments name the evidence. */
 struct kc_behaviour {
-	bool signatures;  /* CONFIG_MODULE_SIG: "module verification failed" or symbol
-			     module_sig_check */
+	/* CONFIG_MODULE_SIG: "module verification failed" or symbol module_sig_check */
+	bool signatures;
 	bool sig_enforce; /* value of `sig_enforce` in the image: CONFIG_MODULE_SIG_FORCE */
 	bool lockdown; /* symbol security_locked_down and lockdown LSM (lockdown_is_locked_down) */
-	bool modversions;  /* section __kcrctab is there */
-	bool force_load;   /* CONFIG_MODULE_FORCE_LOAD: "%s: %s: kernel tainted." */
-	bool strict_rwx;   /* "has invalid WRITE|EXEC flags" */
-	bool livepatch;	   /* symbol klp_module_coming */
+	bool modversions; /* section __kcrctab is there */
+	bool force_load; /* CONFIG_MODULE_FORCE_LOAD: "%s: %s: kernel tainted." */
+	bool strict_rwx; /* "has invalid WRITE|EXEC flags" */
+	bool livepatch; /* symbol klp_module_coming */
 	bool kallsyms_all; /* the kernel's own symbol table holds data symbols (type d, D, b, B) */
 	bool constructors; /* "has both .ctors and .init_array" */
-	bool smp;	   /* vermagic has " SMP " */
-	bool btf_modules;  /* "failed to validate module [%s] BTF" or symbol btf_module_notify */
-	bool btf_mismatch_allowed;	/* "Kernel module BTF mismatch detected" */
-	bool missing_namespace_allowed; /* "module uses symbol ... from namespace": printed as a
-					   warning (\0014) */
-	bool module_namespaces;		/* exports for named modules only: the "module:" prefix of
-					   namespaces is known */
-	bool extended_modversions;	/* "__version_ext_crcs", "__version_ext_names" */
-	bool validity_split;	   /* the one-function-a-concern validity check ("Only one .modinfo
-				      section must exist") */
-	bool validity_this_module; /* .gnu.linkonce.this_module's flags and size are checked ("must
-				      match the kernel's built struct module size") */
-	bool validity_name_type;   /* "Invalid ELF section name table type" */
+	bool smp; /* vermagic has " SMP " */
+	bool btf_modules; /* "failed to validate module [%s] BTF" or symbol btf_module_notify */
+	bool btf_mismatch_allowed; /* "Kernel module BTF mismatch detected" */
+	/* "module uses symbol ... from namespace": printed as a warning (\0014) */
+	bool missing_namespace_allowed;
+	/* exports for named modules only: the "module:" prefix of namespaces is known */
+	bool module_namespaces;
+	bool extended_modversions; /* "__version_ext_crcs", "__version_ext_names" */
+	/* the one-function-a-concern validity check ("Only one .modinfo section must exist") */
+	bool validity_split;
+	/*
+	 * .gnu.linkonce.this_module's flags and size are checked ("must match the kernel's built
+	 * struct module size")
+	 */
+	bool validity_this_module;
+	bool validity_name_type; /* "Invalid ELF section name table type" */
 	bool validity_symtab_type; /* "Invalid ELF symbol string table type" */
 	bool symbol_index_checked; /* "has an invalid section index" */
-	bool early_mod_check; /* duplicate is looked for before layout too (symbol early_mod_check,
-				 or stats) */
+	/* duplicate is looked for before layout too (symbol early_mod_check, or stats) */
+	bool early_mod_check;
 	struct kc_decompressor
-		decompressor;  /* "not an xz compressed module", ...; xz_dec_bcj_run */
+		decompressor; /* "not an xz compressed module", ...; xz_dec_bcj_run */
 	bool platform_keyring; /* symbol platform_trusted_keys */
-	bool signature_sha1;   /* digests that PKCS#7 takes; from the parser's names in the image
-				  where they can be had */
+	/* digests that PKCS#7 takes; from the parser's names in the image where they can be had */
+	bool signature_sha1;
 	bool signature_sha3;
 	bool signature_ecdsa;
 };
 
-/* The parts of a kernel that other folders ask for. Names of kernel symbols are as in
- * /proc/kallsyms. */
+/*
+ * The parts of a kernel that other folders ask for. Names of kernel symbols are as in
+ * /proc/kallsyms.
+ */
 
 /* NULL: no such export. `hash` is kc_hash(name). */
 const struct kocoon_export *kc_kernel_find_export(const struct kocoon_kernel *kernel,
 						  const char *name, uint32_t hash);
-/* Link address of a symbol (the first one of that name). False: there is none, or no symbol table.
+/*
+ * Link address of a symbol (the first one of that name). False: there is none, or no symbol table.
  */
 KC_MUST_CHECK bool kc_kernel_find_symbol(const struct kocoon_kernel *kernel, const char *name,
 					 uint64_t *address_ret);
@@ -95,8 +103,10 @@ KC_MUST_CHECK bool kc_kernel_bytes(const struct kocoon_kernel *kernel, uint64_t 
 				   uint64_t len, struct kc_span *bytes_ret);
 const struct kc_abi *kc_kernel_abi(const struct kocoon_kernel *kernel);
 const struct kc_behaviour *kc_kernel_behaviour(const struct kocoon_kernel *kernel);
-/* The kernel's BTF, or NULL. Owned by the kernel; libbpf's read-only calls on it are safe from
- * several threads. */
+/*
+ * The kernel's BTF, or NULL. Owned by the kernel; libbpf's read-only calls on it are safe from
+ * several threads.
+ */
 const struct btf *kc_kernel_btf(const struct kocoon_kernel *kernel);
 /* The raw bytes of .BTF; empty where there are none. */
 struct kc_span kc_kernel_btf_bytes(const struct kocoon_kernel *kernel);

@@ -14,8 +14,8 @@ struct kc_signature {
 	enum kocoon_signature_state state;
 	char *signer; /* owned, may be NULL */
 	char *key_id; /* owned, may be NULL */
-	char *hash;   /* owned, may be NULL */
-	bool sig_ok;  /* as info->sig_ok: no taint E */
+	char *hash; /* owned, may be NULL */
+	bool sig_ok; /* as info->sig_ok: no taint E */
 };
 
 void kc_signature_deinit(struct kc_signature *signature);

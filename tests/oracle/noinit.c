@@ -3,9 +3,9 @@
  * A module for the oracle's machine: while it is loaded, no other module's code runs.
  *
  * A notifier, called when a module has passed every check up to its formation, and behind all of
- * the kernel's own notifiers, clears the module's `init` and `exit`. The kernel then goes on as with
- * a module that has neither: it becomes LIVE, its exports serve others, and it can be removed. So
- * finit_module's errno is that of the load, never that of a driver which finds no device.
+ * the kernel's own notifiers, clears the module's `init` and `exit`. The kernel then goes on as
+ * with a module that has neither: it becomes LIVE, its exports serve others, and it can be removed.
+ * So finit_module's errno is that of the load, never that of a driver which finds no device.
  *
  * Built without kernel headers: `ask` takes the size of struct module and the offsets of the two
  * members from a stock module of that kernel, whose relocations fill them in, and defines
