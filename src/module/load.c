@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The pipeline: load_module() of kernel/module/main.c, stage by stage, in the kernel's order.
+ *
+ * The first refusal decides errno and stage. Stages behind it still run where nothing that they
+ * rely on is missing, so that a report lists all that is wrong; a stage in whose absence the next
+ * ones make no sense stops the load.
+ */
+#include "module/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void kc_load_init(struct kc_load *load, const struct kocoon_kernel *kernel,
+		  const struct kocoon_policy *policy, struct kocoon_report *report)
+{
+	*load = (struct kc_load){
+		.kernel = kernel,
+		.arch = kc_arch_find(kocoon_kernel_arch(kernel)),
+		.policy = policy,
+		.abi = kc_kernel_abi(kernel),
+		.behaviour = kc_kernel_behaviour(kernel),
+		.report = report,
+	};
+}
+
+void kc_load_deinit(struct kc_load *load)
+{
+	free(load->sections);
+	free(load->imports);
+	free(load->exports);
+	kc_index_deinit(&load->versions);
+	kc_signature_deinit(&load->signature);
+	kc_memory_deinit(&load->memory);
+}
+
+/* Notes the first refusal. */
+static int refuse(struct kc_load *load, enum kocoon_stage stage, int err)
+{
+	if (err && !load->err) {
+		load->err = err;
+		load->stage = stage;
+	}
+	return err;
+}
+
+/* A refusal after which the later stages have nothing to stand on. */
+static int stop(struct kc_load *load, enum kocoon_stage stage, int err)
+{
+	refuse(load, stage, err);
+	load->stopped = err != 0;
+	return err;
+}
+
+static int blacklist(struct kc_load *load)
+{
+	if (!kc_blacklisted(load->policy->blacklist, load->name))
+		return 0;
+	kc_finding(load->report, KOCOON_STAGE_BLACKLIST, -EPERM, "module %s is blacklisted",
+		   load->name);
+	kc_hint(load->report, "take %s out of module_blacklist= on the kernel command line",
+		load->name);
+	return -EPERM;
+}
+
+static int duplicate(struct kc_load *load, kc_exists_fn *exists, void *context)
+{
+	if (!exists || !exists(context, load->struct_name))
+		return 0;
+	kc_finding(load->report, KOCOON_STAGE_DUPLICATE, -EEXIST,
+		   "a module named %s is loaded already", load->struct_name);
+	kc_hint(load->report, "unload the other one, or leave one of the two files out");
+	return -EEXIST;
+}
+
+/* Sections whose bytes are needed but never become part of the module's memory. */
+static void rewrite_section_headers(struct kc_load *load)
+{
+	load->sections[load->index.vers].shdr.sh_flags &= ~(uint64_t)SHF_ALLOC;
+	load->sections[load->index.info].shdr.sh_flags &= ~(uint64_t)SHF_ALLOC;
+}
+
+int kc_load_prepare(struct kc_load *load, struct kc_span image, kc_exists_fn *exists, void *context)
+{
+	load->image = image;
+	load->whole = image;
+	if (!load->arch)
+		return stop(load, KOCOON_STAGE_KERNEL,
+			    kc_finding(load->report, KOCOON_STAGE_KERNEL, -ENOTSUP,
+				       "kernels for %s are not supported",
+				       kocoon_kernel_arch(load->kernel)));
+
+	refuse(load, KOCOON_STAGE_SIGNATURE,
+	       kc_module_sig_check(load->kernel, load->policy, &load->image, &load->signature,
+				   load->report));
+
+	if (stop(load, KOCOON_STAGE_ELF, kc_elf_validity_cache_copy(load)))
+		return load->err;
+
+	/* From here on all indices and names are good, and the section contents lie inside the
+	 * image. */
+	refuse(load, KOCOON_STAGE_BLACKLIST, blacklist(load));
+	rewrite_section_headers(load);
+	refuse(load, KOCOON_STAGE_MODVERSION, kc_check_modstruct_version(load));
+	refuse(load, KOCOON_STAGE_VERMAGIC, kc_check_modinfo(load));
+	refuse(load, KOCOON_STAGE_LIVEPATCH, kc_check_modinfo_livepatch(load));
+	refuse(load, KOCOON_STAGE_DUPLICATE, duplicate(load, exists, context));
+	refuse(load, KOCOON_STAGE_RWX, kc_enforce_rwx_sections(load));
+
+	if (stop(load, KOCOON_STAGE_LAYOUT, kc_layout_sections(load)))
+		return load->err;
+	if (stop(load, KOCOON_STAGE_SYMBOLS, kc_collect_imports(load)))
+		return load->err;
+	return load->err;
+}
+
+int kc_load_finish(struct kc_load *load, kc_exported_fn *exported, void *context)
+{
+	if (load->stopped)
+		return load->err;
+	if (stop(load, KOCOON_STAGE_LAYOUT, kc_move_module(load)))
+		return load->err;
+
+	/* The module is in the list as UNFORMED: it taints the kernel from here on, even if it
+	 * fails. */
+	kc_augment_taints(load);
+	refuse(load, KOCOON_STAGE_PERCPU, kc_percpu_modalloc(load));
+	if (stop(load, KOCOON_STAGE_SECTIONS, kc_find_module_sections(load)))
+		return load->err;
+	refuse(load, KOCOON_STAGE_EXPORTS, kc_check_export_symbol_versions(load));
+
+	/* Symbols that have no value would make nonsense of the relocations. */
+	if (stop(load, KOCOON_STAGE_SYMBOLS, kc_simplify_symbols(load)))
+		return load->err;
+	if (stop(load, KOCOON_STAGE_RELOCATIONS, kc_apply_relocations(load)))
+		return load->err;
+	load->relocated = true;
+
+	if (stop(load, KOCOON_STAGE_FORMATION, kc_collect_exports(load)))
+		return load->err;
+	refuse(load, KOCOON_STAGE_FORMATION, kc_verify_exported_symbols(load, exported, context));
+	refuse(load, KOCOON_STAGE_BTF, kc_check_btf(load));
+	return load->err;
+}

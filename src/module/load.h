@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One module on its way through the pipeline: what the kernel keeps in struct load_info and in the
+ * module's own struct.
+ *
+ * load.c is the pipeline and the only caller of the stages; one file a stage or a concern, named as
+ * in the kernel's source file map. A stage returns 0 or the kernel's errno and has then written a
+ * finding. Strings and spans borrow from the image, which has to live as long as the load.
+ *
+ * The work is in two halves, because a module's imports may be exports of modules that are still
+ * being loaded: kc_load_prepare() does everything up to layout, kc_load_finish() everything from
+ * move_module() on. A load belongs to one thread at a time.
+ */
+#ifndef KC_MODULE_LOAD_H
+#define KC_MODULE_LOAD_H
+
+#include "arch/arch.h"
+#include "base/hash.h"
+#include "base/report.h"
+#include "elf/elf.h"
+#include "kernel/kernel.h"
+#include "memory/memory.h"
+#include "module/signing.h"
+
+/* Section flags that mean something to module loaders only (include/linux/module.h,
+ * linux/livepatch.h). */
+enum {
+	KC_SHF_RELA_LIVEPATCH = 0x00100000,
+	KC_SHF_RO_AFTER_INIT = 0x00200000,
+	KC_SHN_LIVEPATCH = 0xff20,
+};
+
+/* Taint bits that a module can set (include/linux/panic.h). */
+enum kc_taint {
+	KC_TAINT_PROPRIETARY_MODULE = 0,
+	KC_TAINT_FORCED_MODULE = 1,
+	KC_TAINT_CRAP = 10,
+	KC_TAINT_OOT_MODULE = 12,
+	KC_TAINT_UNSIGNED_MODULE = 13,
+	KC_TAINT_LIVEPATCH = 15,
+	KC_TAINT_TEST = 18,
+};
+
+struct kc_section {
+	Elf64_Shdr shdr; /* flags change on the way, as in the kernel */
+	uint64_t file_flags; /* and these do not */
+	const char *name; /* "" where the name is out of bounds */
+	struct kc_span file; /* bytes in the image; empty for SHT_NOBITS, SHT_NULL and what is out
+				of bounds */
+	bool placed;
+	enum kocoon_region_kind region;
+	uint64_t offset; /* in its region */
+	uint64_t padding; /* before it */
+};
+
+enum kc_provider {
+	KC_PROVIDER_NONE = -1,
+	KC_PROVIDER_KERNEL = -2,
+	/* Others: index of a module in the session. */
+};
+
+/* An undefined symbol, and who answers for it. */
+struct kc_import {
+	const char *name;
+	uint32_t hash;
+	uint32_t symbol; /* index in the symbol table */
+	bool weak;
+	int provider; /* enum kc_provider or an index */
+	const struct kocoon_export *export; /* of the provider; borrowed; NULL: none */
+	uint64_t provider_taints;
+	const char *provider_name; /* "" the kernel; NULL: none. Borrowed from the session */
+	const char *candidate; /* a module that would export it, but is refused itself; or NULL */
+	/* The judgement, made by simplify_symbols. */
+	enum kocoon_import_state state;
+	bool has_wanted;
+	uint32_t wanted;
+};
+
+/* A table of structures in a section that the loader looks for. */
+struct kc_table {
+	uint32_t section; /* 0: there is none */
+	uint64_t count; /* of entries */
+};
+
+/* Tables that the kernel appends for kallsyms, offsets in their regions. */
+struct kc_kallsyms_layout {
+	uint64_t symtab; /* DATA: core symbols */
+	uint64_t strtab; /* DATA */
+	uint64_t typetab; /* DATA */
+	uint32_t core_count;
+	uint64_t init_header; /* INIT_DATA: struct mod_kallsyms */
+	uint64_t init_typetab; /* INIT_DATA */
+};
+
+struct kc_load {
+	/* Given. */
+	const struct kocoon_kernel *kernel;
+	const struct kc_arch *arch;
+	const struct kocoon_policy *policy;
+	const struct kc_abi *abi;
+	const struct kc_behaviour *behaviour;
+	struct kocoon_report *report;
+
+	/* The image. */
+	struct kc_span
+		image; /* info->hdr, info->len: without the signature once that was looked at */
+	struct kc_span whole; /* with it */
+	struct kc_ehdr ehdr;
+	struct kc_section *sections; /* owned; ehdr.shnum of them */
+	struct {
+		uint32_t sym, str, mod, vers, info, pcpu, vers_ext_crc, vers_ext_name;
+	} index;
+	const char *name; /* info->name: for messages and the blacklist */
+	char struct_name[64]; /* mod->name, cut to what fits; what the module is known by */
+	struct kc_signature signature;
+	bool livepatch;
+
+	/* State. */
+	int err; /* of the first refusal */
+	enum kocoon_stage stage;
+	bool stopped; /* a refusal after which nothing further can be looked at safely */
+	uint64_t taints;
+	bool uses_gpl_only;
+	struct kc_memory memory;
+	struct kc_kallsyms_layout kallsyms;
+	uint64_t percpu_address;
+	bool relocated;
+
+	struct kc_import *imports; /* owned */
+	size_t import_count;
+	struct kc_index versions; /* __versions by name */
+
+	struct kc_table syms, gpl_syms, crcs, gpl_crcs;
+	struct kocoon_export *exports; /* owned; names borrow from the module's memory */
+	size_t export_count;
+
+	uint64_t relocations;
+	uint64_t relocation_counts[KC_RELOCATION_TYPES];
+};
+
+/* -------------------------------------------------------------------------- the pipeline: load.c
+ */
+
+void kc_load_init(struct kc_load *load, const struct kocoon_kernel *kernel,
+		  const struct kocoon_policy *policy, struct kocoon_report *report);
+void kc_load_deinit(struct kc_load *load);
+
+/* Whether a module of this name is there already; -EEXIST then. */
+typedef int kc_exists_fn(void *context, const char *name);
+
+/*
+ * From the decompressed bytes to layout. Returns load->err; goes on after a refusal where it safely
+ * can. load->stopped tells that kc_load_finish() has nothing to do.
+ */
+int kc_load_prepare(struct kc_load *load, struct kc_span image, kc_exists_fn *exists,
+		    void *context);
+
+/* Whether somebody exports a symbol already: the owner's name ("" the kernel), or NULL. */
+typedef const char *kc_exported_fn(void *context, const char *name, uint32_t hash);
+
+/*
+ * From move_module() to what prepare_coming_module() asks of the module. The imports are bound, and
+ * the regions have addresses. Returns load->err.
+ */
+int kc_load_finish(struct kc_load *load, kc_exported_fn *exported, void *context);
+
+/* -------------------------------------------------------------------------- stages, in the
+ * kernel's order */
+
+int kc_elf_validity_cache_copy(struct kc_load *load); /* validity.c */
+/* First section with SHF_ALLOC of this name / first one of this name; 0: none. */
+uint32_t kc_find_sec(const struct kc_load *load, const char *name);
+uint32_t kc_find_any_sec(const struct kc_load *load, const char *name);
+
+bool kc_blacklisted(const char *list, const char *name); /* modinfo.c */
+/* Value of the first, or of the next after `*cursor`, entry of this tag; NULL: none. A cursor
+ * starts at 0. */
+const char *kc_get_modinfo(const struct kc_load *load, const char *tag);
+const char *kc_get_next_modinfo(const struct kc_load *load, const char *tag, uint64_t *cursor);
+int kc_check_modinfo(struct kc_load *load);
+int kc_check_modinfo_livepatch(struct kc_load *load);
+void kc_augment_taints(struct kc_load *load);
+
+int kc_check_modstruct_version(struct kc_load *load); /* version.c */
+/* Whether the module has a version for this name. */
+bool kc_version_wanted(const struct kc_load *load, const char *name, uint32_t hash,
+		       uint32_t *crc_ret);
+/* As check_version(): without versions, tries to force. */
+enum kocoon_import_state kc_check_version(struct kc_load *load, struct kc_import *import);
+int kc_try_to_force_load(struct kc_load *load);
+
+int kc_enforce_rwx_sections(struct kc_load *load); /* layout.c */
+int kc_layout_sections(struct kc_load *load);
+/* Gives the regions addresses, one behind the other from `base`, as groups that this kernel
+ * allocates together. */
+uint64_t kc_layout_place(struct kc_load *load, uint64_t base);
+int kc_move_module(struct kc_load *load);
+uint64_t kc_section_address(const struct kc_load *load, uint32_t index);
+uint8_t *kc_section_memory(const struct kc_load *load, uint32_t index);
+
+int kc_percpu_modalloc(struct kc_load *load); /* sections.c */
+int kc_find_module_sections(struct kc_load *load);
+int kc_check_export_symbol_versions(struct kc_load *load);
+int kc_collect_exports(struct kc_load *load);
+int kc_verify_exported_symbols(struct kc_load *load, kc_exported_fn *exported, void *context);
+/* Calls `claim` with the names that the module will export, read before relocation. */
+typedef int kc_claim_fn(void *context, const char *name);
+int kc_claimed_exports(const struct kc_load *load, kc_claim_fn *claim, void *context);
+
+int kc_collect_imports(struct kc_load *load); /* symbols.c */
+int kc_simplify_symbols(struct kc_load *load);
+/* The name of a symbol, or NULL where the image does not hold it. */
+const char *kc_symbol_name(const struct kc_load *load, uint32_t st_name);
+
+int kc_apply_relocations(struct kc_load *load); /* relocate.c */
+
+int kc_check_btf(struct kc_load *load); /* btf.c */
+
+#endif

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Symbols: every symbol's value becomes an address (simplify_symbols(), resolve_symbol() of kernel/module/main.c).
+ *
+ * Consumes the symbol table that move_module() put into init data, and imports that have been bound to exports by
+ * whoever knows all providers. Produces final values in place. The errno is that of the last symbol that fails, as in
+ * the kernel, which goes on to the end of the table.
+ */
+#include "module/load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* So many symbols are named one by one; the rest is counted. */
+enum { NAMED_FAILURES = 16 };
+
+struct failures {
+	int err; /* of the last one */
+	unsigned int count;
+	unsigned int by_state[KOCOON_IMPORT_PROPRIETARY + 1];
+	unsigned int versioned; /* imports that were compared by CRC */
+	unsigned int named;
+};
+
+const char *kc_symbol_name(const struct kc_load *load, uint32_t st_name)
+{
+	const Elf64_Shdr *strtab = &load->sections[load->index.str].shdr;
+
+	if (strtab->sh_offset > load->whole.len)
+		return NULL;
+	return kc_span_string(load->whole, strtab->sh_offset + st_name);
+}
+
+static size_t count_undefined(struct kc_span symbols)
+{
+	size_t count = 0;
+	Elf64_Sym symbol;
+
+	for (uint64_t i = 1; kc_elf_sym(symbols, i, &symbol); i++)
+		count += symbol.st_shndx == SHN_UNDEF;
+	return count;
+}
+
+int kc_collect_imports(struct kc_load *load)
+{
+	struct kc_span symbols = load->sections[load->index.sym].file;
+	size_t count = count_undefined(symbols);
+	Elf64_Sym symbol;
+
+	load->imports = calloc(count ? count : 1, sizeof(*load->imports));
+	if (!load->imports)
+		return kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOMEM, "out of memory");
+	for (uint64_t i = 1; kc_elf_sym(symbols, i, &symbol); i++) {
+		struct kc_import *import = &load->imports[load->import_count];
+		const char *name;
+
+		if (symbol.st_shndx != SHN_UNDEF)
+			continue;
+		name = kc_symbol_name(load, symbol.st_name);
+		/* Differs from Linux: a name behind the end of the file is refused, not read. */
+		if (!name)
+			return kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOEXEC,
+					  "the name of symbol %" PRIu64 " is outside of the file",
+					  i);
+		*import = (struct kc_import){
+			.name = name,
+			.hash = kc_hash(name),
+			.symbol = (uint32_t)i,
+			.weak = ELF64_ST_BIND(symbol.st_info) == STB_WEAK,
+			.provider = KC_PROVIDER_NONE,
+		};
+		import->export = kc_kernel_find_export(load->kernel, name, import->hash);
+		if (import->export) {
+			import->provider = KC_PROVIDER_KERNEL;
+			import->provider_name = "";
+		}
+		load->import_count++;
+	}
+	return 0;
+}
+
+/* x86 assemblers leave it behind, unreferenced. */
+static bool is_ignored(const struct kc_load *load, const char *name)
+{
+	return load->ehdr.machine == EM_X86_64 && strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0;
+}
+
+static bool has_taint(uint64_t taints, enum kc_taint bit)
+{
+	return taints & (UINT64_C(1) << bit);
+}
+
+/* A module that uses a proprietary one's symbols becomes proprietary, unless it has used GPL-only ones: refused then. */
+static bool inherit_taint(struct kc_load *load, const struct kc_import *import)
+{
+	if (import->provider < 0 ||
+	    !has_taint(import->provider_taints, KC_TAINT_PROPRIETARY_MODULE))
+		return true;
+	if (load->uses_gpl_only)
+		return false;
+	load->taints |= UINT64_C(1) << KC_TAINT_PROPRIETARY_MODULE;
+	return true;
+}
+
+/* Namespaces "module:a,b*" are open to the modules that they name, and to no others. */
+static bool is_for_module(const char *list, const char *module)
+{
+	size_t module_len = strlen(module);
+
+	while (*list) {
+		size_t len = strcspn(list, ",");
+		bool prefix = len && list[len - 1] == '*';
+		size_t compared = prefix ? len - 1 : len;
+
+		if ((prefix ? compared <= module_len : compared == module_len) &&
+		    memcmp(list, module, compared) == 0)
+			return true;
+		list += len + (list[len] == ',');
+	}
+	return false;
+}
+
+static bool imports_namespace(const struct kc_load *load, const char *ns)
+{
+	const char *imported;
+	uint64_t cursor = 0;
+
+	if (load->behaviour->module_namespaces && strncmp(ns, "module:", 7) == 0)
+		return is_for_module(ns + 7, load->struct_name);
+	if (!load->index.info)
+		return false;
+	while ((imported = kc_get_next_modinfo(load, "import_ns", &cursor)))
+		if (strcmp(imported, ns) == 0)
+			return true;
+	return false;
+}
+
+static enum kocoon_import_state resolve_symbol(struct kc_load *load, struct kc_import *import)
+{
+	enum kocoon_import_state state;
+
+	if (!import->export)
+		return KOCOON_IMPORT_UNKNOWN;
+	if (import->export->gpl_only && has_taint(load->taints, KC_TAINT_PROPRIETARY_MODULE))
+		return KOCOON_IMPORT_GPL_ONLY;
+	if (import->export->gpl_only)
+		load->uses_gpl_only = true;
+	if (!inherit_taint(load, import))
+		return KOCOON_IMPORT_PROPRIETARY;
+	state = kc_check_version(load, import);
+	if (state != KOCOON_IMPORT_OK)
+		return state;
+	if (import->export->ns && !imports_namespace(load, import->export->ns))
+		return KOCOON_IMPORT_NAMESPACE;
+	return KOCOON_IMPORT_OK;
+}
+
+static int state_errno(enum kocoon_import_state state)
+{
+	switch (state) {
+	case KOCOON_IMPORT_CRC:
+	case KOCOON_IMPORT_NO_VERSION:
+	case KOCOON_IMPORT_NAMESPACE:
+		return -EINVAL;
+	default:
+		return -ENOENT;
+	}
+}
+
+static const char *provider_text(const struct kc_import *import)
+{
+	return import->provider_name && *import->provider_name ? import->provider_name
+							       : "the kernel";
+}
+
+static void explain_unknown(struct kc_load *load, const struct kc_import *import)
+{
+	kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOENT, "unknown symbol %s", import->name);
+	if (import->candidate)
+		kc_hint(load->report,
+			"%s exports it, but is itself refused or not loaded: see its "
+			"verdict",
+			import->candidate);
+	else
+		kc_hint(load->report,
+			"neither %s nor a module that was looked at exports it: is a module "
+			"missing, "
+			"is it not exported by this version, or is CONFIG_TRIM_UNUSED_KSYMS on?",
+			*kocoon_kernel_release(load->kernel) ? kocoon_kernel_release(load->kernel)
+							     : "the kernel");
+}
+
+static void explain_crc(struct kc_load *load, const struct kc_import *import)
+{
+	kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -EINVAL,
+		   "disagrees about version of symbol %s", import->name);
+	kc_expected(load->report, "CRC %#010x, of %s", import->export->crc, provider_text(import));
+	kc_found(load->report, "%#010x", import->wanted);
+	kc_hint(load->report, "a type in its signature differs: rebuild against the headers and "
+			      "Module.symvers of the kernel that is to load it");
+}
+
+static void explain(struct kc_load *load, const struct kc_import *import)
+{
+	struct kocoon_report *report = load->report;
+
+	switch (import->state) {
+	case KOCOON_IMPORT_CRC:
+		explain_crc(load, import);
+		break;
+	case KOCOON_IMPORT_NO_VERSION:
+		kc_finding(report, KOCOON_STAGE_SYMBOLS, -EINVAL, "no symbol version for %s",
+			   import->name);
+		kc_expected(report, "CRC %#010x, of %s", import->export->crc,
+			    provider_text(import));
+		kc_hint(report, "build with the Module.symvers of all modules that it uses "
+				"(KBUILD_EXTRA_SYMBOLS)");
+		break;
+	case KOCOON_IMPORT_GPL_ONLY:
+		kc_finding(report, KOCOON_STAGE_SYMBOLS, -ENOENT,
+			   "symbol %s is for GPL-compatible modules only", import->name);
+		kc_hint(report, "the module's MODULE_LICENSE is not GPL-compatible");
+		break;
+	case KOCOON_IMPORT_NAMESPACE:
+		kc_finding(report, KOCOON_STAGE_SYMBOLS, -EINVAL,
+			   "uses symbol %s of namespace %s, but does not import that", import->name,
+			   import->export->ns);
+		kc_hint(report, "add MODULE_IMPORT_NS(%s) to the module", import->export->ns);
+		break;
+	case KOCOON_IMPORT_PROPRIETARY:
+		kc_finding(report, KOCOON_STAGE_SYMBOLS, -ENOENT,
+			   "uses GPL-only symbols and %s of the proprietary module %s",
+			   import->name, provider_text(import));
+		break;
+	default:
+		explain_unknown(load, import);
+	}
+}
+
+static void add_failure(struct failures *failures, int err)
+{
+	failures->err = err;
+	failures->count++;
+}
+
+static void resolve_undefined(struct kc_load *load, struct kc_import *import,
+			      struct failures *failures)
+{
+	import->state = resolve_symbol(load, import);
+	failures->versioned += import->has_wanted && import->export && import->export->has_crc;
+	if (import->state == KOCOON_IMPORT_OK)
+		return;
+	if (import->state == KOCOON_IMPORT_NAMESPACE &&
+	    load->behaviour->missing_namespace_allowed) {
+		import->state = KOCOON_IMPORT_OK;
+		return;
+	}
+	/* Ok if weak or ignored, where there is no such symbol for this module. */
+	if (state_errno(import->state) == -ENOENT &&
+	    (import->weak || is_ignored(load, import->name))) {
+		import->state = KOCOON_IMPORT_WEAK;
+		return;
+	}
+	failures->by_state[import->state]++;
+	add_failure(failures, state_errno(import->state));
+}
+
+/* What is wrong with a symbol that is defined, or claims to be. 0: nothing. */
+static int check_defined(struct kc_load *load, const Elf64_Sym *symbol, uint64_t index,
+			 struct failures *failures)
+{
+	const char *name = kc_symbol_name(load, symbol->st_name);
+
+	if (!name)
+		name = "";
+	if (symbol->st_shndx == SHN_COMMON) {
+		if (strncmp(name, "__gnu_lto", 9) == 0)
+			return 0;
+		add_failure(failures, -ENOEXEC);
+		if (failures->named++ < NAMED_FAILURES) {
+			kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOEXEC, "common symbol %s",
+				   name);
+			kc_hint(load->report, "compile with -fno-common");
+		}
+		return -ENOEXEC;
+	}
+	if (symbol->st_shndx < load->ehdr.shnum)
+		return 0;
+	add_failure(failures, -ENOEXEC);
+	if (failures->named++ < NAMED_FAILURES) {
+		kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOEXEC,
+			   "symbol %" PRIu64 " (%s) has an invalid section index", index, name);
+		kc_expected(load->report, "at most %u", load->ehdr.shnum - 1);
+		kc_found(load->report, "%u", symbol->st_shndx);
+	}
+	return -ENOEXEC;
+}
+
+static uint64_t section_base(const struct kc_load *load, uint32_t section)
+{
+	if (section == load->index.pcpu)
+		return load->percpu_address;
+	if (load->sections[section].placed)
+		return kc_section_address(load, section);
+	return load->arch->image_base + load->sections[section].shdr.sh_offset;
+}
+
+/* Walks the table in memory; imports stand in the same order. */
+static void simplify(struct kc_load *load, uint8_t *table, struct failures *failures)
+{
+	uint64_t count = load->sections[load->index.sym].file.len / sizeof(Elf64_Sym);
+	struct kc_import *import = load->imports;
+
+	for (uint64_t i = 1; i < count; i++) {
+		uint8_t *place = table + i * sizeof(Elf64_Sym);
+		Elf64_Sym symbol;
+
+		memcpy(&symbol, place, sizeof(symbol));
+		if (symbol.st_shndx == SHN_UNDEF) {
+			resolve_undefined(load, import, failures);
+			if (import->state == KOCOON_IMPORT_OK)
+				symbol.st_value = import->export->address;
+			import++;
+		} else if (symbol.st_shndx == SHN_ABS || symbol.st_shndx == KC_SHN_LIVEPATCH) {
+			continue;
+		} else if (check_defined(load, &symbol, i, failures) == 0 &&
+			   symbol.st_shndx != SHN_COMMON) {
+			symbol.st_value += section_base(load, symbol.st_shndx);
+		}
+		memcpy(place + offsetof(Elf64_Sym, st_value), &symbol.st_value, sizeof(uint64_t));
+	}
+}
+
+/* One line that says how much is wrong: one type, or everything. */
+static void summarize(struct kc_load *load, const struct failures *failures)
+{
+	unsigned int crc = failures->by_state[KOCOON_IMPORT_CRC];
+
+	kc_finding(load->report, KOCOON_STAGE_SYMBOLS, failures->err,
+		   "%u of %zu imported symbols fail: %u unknown, %u of another version, %u without "
+		   "version, %u GPL-only, %u of namespaces not imported",
+		   failures->count, load->import_count, failures->by_state[KOCOON_IMPORT_UNKNOWN],
+		   crc, failures->by_state[KOCOON_IMPORT_NO_VERSION],
+		   failures->by_state[KOCOON_IMPORT_GPL_ONLY] +
+			   failures->by_state[KOCOON_IMPORT_PROPRIETARY],
+		   failures->by_state[KOCOON_IMPORT_NAMESPACE]);
+	if (!crc)
+		return;
+	kc_found(load->report, "%u of %u CRCs differ", crc, failures->versioned);
+	if (crc * 4 >= failures->versioned)
+		kc_hint(load->report,
+			"so much differs that the module is of another build: other "
+			"configuration, compiler or source; rebuild it for this kernel");
+	else
+		kc_hint(load->report,
+			"few differ: one or two types changed between the two builds");
+}
+
+int kc_simplify_symbols(struct kc_load *load)
+{
+	struct failures failures = { 0 };
+	uint8_t *table = kc_section_memory(load, load->index.sym);
+
+	if (!table)
+		return 0;
+	simplify(load, table, &failures);
+	if (!failures.err)
+		return 0;
+	if (failures.count > 1)
+		summarize(load, &failures);
+	for (size_t i = 0; i < load->import_count; i++) {
+		const struct kc_import *import = &load->imports[i];
+
+		if (import->state == KOCOON_IMPORT_OK || import->state == KOCOON_IMPORT_WEAK)
+			continue;
+		if (failures.named++ < NAMED_FAILURES)
+			explain(load, import);
+	}
+	if (failures.count > NAMED_FAILURES)
+		kc_finding(load->report, KOCOON_STAGE_SYMBOLS, failures.err, "and %u symbols more",
+			   failures.count - NAMED_FAILURES);
+	return failures.err;
+}
