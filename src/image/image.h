@@ -56,7 +56,7 @@ struct kc_decompressor {
 
 /* State of a thread's decompressors, used again for each module; zero-filled at first. */
 struct kc_unpacker {
-	void *xz; /* lzma_stream *, owned */
+	void *xz; /* private to module_xz.c, owned */
 	void *zstd; /* ZSTD_DCtx *, owned */
 	void *zlib; /* z_stream *, owned */
 };
