@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A thin front: meson builds, scripts/ do the work. `make help` lists the targets.
+.DEFAULT_GOAL := build
+.PHONY: build run test lint bench asan tsan clang install clean help kernels
+
+BUILD ?= build
+PREFIX ?= /usr/local
+# The kernel that `make run` looks at, and those that the tests look at.
+KIND ?= 6.12-cloud-amd64
+TEST_KINDS := 6.12-cloud-amd64+headers+dbg 6.12-amd64+headers 6.1-amd64+headers 6.1-cloud-amd64
+# Further arguments of `make test`, such as TESTS='--suite unit'.
+TESTS ?=
+SETUP := meson setup --prefix=$(PREFIX) $(if $(WERROR),-Dwerror=true)
+QUIET := | { grep -vE '^(\[|ninja: (Entering|no work))' || true; }
+SHELL := /bin/bash -o pipefail
+
+define build
+@[ -e $(1)/build.ninja ] || $(2) $(SETUP) $(3) $(1) >/dev/null || { meson setup $(3) $(1); exit 1; }
+@ninja -C $(1) $(QUIET)
+endef
+
+build: ## compile the library and the command
+	$(call build,$(BUILD))
+
+run: ## set up what is missing, then judge a stock Debian kernel's whole module tree
+	@scripts/install-packages build
+	@release=$$(scripts/fetch-kernel $(KIND)) && $(MAKE) --no-print-directory build && \
+		echo "kocoon check --all --kernel=$$release" && $(BUILD)/src/cli/kocoon check --all --kernel=$$release
+
+test: ## set up what is missing, then run every test
+	@scripts/install-packages build test
+	@scripts/fetch-kernel $(TEST_KINDS) >/dev/null
+	$(call build,$(BUILD))
+	@scripts/run-tests $(BUILD) $(TESTS)
+
+lint: ## format, clang-tidy, cppcheck, shellcheck, house rules
+	@scripts/install-packages build test lint
+	$(call build,$(BUILD))
+	@scripts/lint $(BUILD)
+
+bench: ## how long it takes, beside depmod and beside a real kernel in an emulator
+	@scripts/install-packages build test
+	@scripts/fetch-kernel $(TEST_KINDS) >/dev/null
+	$(call build,build-bench,,-Dbuildtype=release)
+	@bench/run build-bench
+
+asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/install-packages build test
+	@scripts/fetch-kernel $(TEST_KINDS) >/dev/null
+	$(call build,build-asan,,-Db_sanitize=address$(,)undefined -Db_lundef=false)
+	@scripts/run-tests build-asan --timeout-multiplier 8 $(TESTS)
+
+tsan: ## the tests of what is concurrent under ThreadSanitizer
+	@scripts/install-packages build test
+	@scripts/fetch-kernel $(TEST_KINDS) >/dev/null
+	$(call build,build-tsan,,-Db_sanitize=thread -Db_lundef=false)
+	@setarch -R scripts/run-tests build-tsan --timeout-multiplier 8 $(or $(TESTS),--suite concurrent)
+
+clang: ## build with clang, warnings are errors
+	@scripts/install-packages build test clang
+	$(call build,build-clang,CC=clang,-Dwerror=true)
+
+kernels: ## look for newer kernels, and fetch them
+	@scripts/install-packages build
+	@scripts/fetch-kernel --newest $(TEST_KINDS)
+
+install: build ## install under PREFIX (/usr/local); DESTDIR is honoured
+	@meson configure $(BUILD) --prefix=$(PREFIX) && meson install -C $(BUILD)
+
+clean: ## remove what was built; the cache of kernels stays
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+, := ,
