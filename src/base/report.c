@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static char out_of_memory[] = "out of memory";
+static const char out_of_memory[] = "out of memory";
 
 void kc_report_init(struct kocoon_report *report)
 {
@@ -19,7 +19,7 @@ void kc_report_init(struct kocoon_report *report)
 static void free_text(const char *text)
 {
 	if (text != out_of_memory)
-		free((char *)text);
+		free((void *)(uintptr_t)text);
 }
 
 void kc_report_deinit(struct kocoon_report *report)
@@ -34,7 +34,7 @@ void kc_report_deinit(struct kocoon_report *report)
 	kc_report_init(report);
 }
 
-static const char *format_text(const char *format, va_list arguments)
+static KC_PRINTF(1, 0) const char *format_text(const char *format, va_list arguments)
 {
 	char *text;
 
@@ -77,7 +77,7 @@ int kc_finding(struct kocoon_report *report, enum kocoon_stage stage, int err, c
 	return err;
 }
 
-static void set_text(const char **text, const char *format, va_list arguments)
+static KC_PRINTF(2, 0) void set_text(const char **text, const char *format, va_list arguments)
 {
 	if (*text)
 		free_text(*text);
