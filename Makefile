@@ -14,8 +14,12 @@ SETUP := meson setup --prefix=$(PREFIX) $(if $(WERROR),-Dwerror=true)
 QUIET := | { grep -vE '^(\[|ninja: (Entering|no work))' || true; }
 SHELL := /bin/bash -o pipefail
 
+define configure
+@[ -e $(1)/build.ninja ] || $(2) $(SETUP) $(3) $(1) >/dev/null || { $(2) $(SETUP) $(3) $(1); exit 1; }
+endef
+
 define build
-@[ -e $(1)/build.ninja ] || $(2) $(SETUP) $(3) $(1) >/dev/null || { meson setup $(3) $(1); exit 1; }
+$(configure)
 @ninja -C $(1) $(QUIET)
 endef
 
@@ -35,7 +39,8 @@ test: ## set up what is missing, then run every test
 
 lint: ## format, clang-tidy, cppcheck, shellcheck, house rules
 	@scripts/install-packages build test lint
-	$(call build,$(BUILD))
+	$(call configure,$(BUILD))
+	@ninja -C $(BUILD) build.ninja $(QUIET)
 	@scripts/lint $(BUILD)
 
 bench: ## how long it takes, beside depmod and beside a real kernel in an emulator
