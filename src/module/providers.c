@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who provides which symbol in a session: claims, made when an entry was prepared, and exports, known once it was
+ * accepted. All under the session's mutex.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "module/session.h"
+
+static int add_claim(struct kc_session *session, const char *name, uint32_t entry)
+{
+	struct kc_claim *claim;
+
+	if (session->claim_count == session->claim_capacity) {
+		uint32_t capacity = session->claim_capacity ? session->claim_capacity * 2 : 1024;
+		struct kc_claim *claims = reallocarray(session->claims, capacity, sizeof(*claims));
+
+		if (!claims)
+			return -ENOMEM;
+		session->claims = claims;
+		session->claim_capacity = capacity;
+	}
+	claim = &session->claims[session->claim_count];
+	*claim = (struct kc_claim){ .name = strdup(name), .entry = entry };
+	if (!claim->name)
+		return -ENOMEM;
+	return kc_index_add(&session->claim_index, kc_hash(name), session->claim_count++);
+}
+
+struct kc_claim *kc_session_next_claim(const struct kc_session *session, const char *name,
+				       uint32_t hash, uint32_t *cursor)
+{
+	uint32_t found;
+
+	while ((found = kc_index_next(&session->claim_index, hash, cursor)) != KC_INDEX_NONE)
+		if (strcmp(session->claims[found].name, name) == 0)
+			return &session->claims[found];
+	return NULL;
+}
+
+struct claiming {
+	struct kc_session *session;
+	uint32_t entry;
+};
+
+static int claim_name(void *context, const char *name)
+{
+	struct claiming *claiming = context;
+
+	return add_claim(claiming->session, name, claiming->entry);
+}
+
+void kc_session_set_state(struct kc_session *session, struct kc_entry *entry,
+			  enum kc_entry_state state)
+{
+	session->waiting -= entry->state == KC_ENTRY_WAITING;
+	session->ready -= entry->state == KC_ENTRY_READY;
+	entry->state = state;
+	session->waiting += state == KC_ENTRY_WAITING;
+	session->ready += state == KC_ENTRY_READY;
+}
+
+/* Wakes those that waited for `wait`. */
+void kc_session_wake(struct kc_session *session, int wait)
+{
+	for (uint32_t i = 0; i < session->count && session->waiting; i++)
+		if (session->entries[i]->state == KC_ENTRY_WAITING &&
+		    session->entries[i]->wait == wait)
+			kc_session_set_state(session, session->entries[i], KC_ENTRY_READY);
+	pthread_cond_broadcast(&session->changed);
+}
+
+/* Once for each entry: it is known what it may export. */
+int kc_session_claim(struct kc_session *session, uint32_t number)
+{
+	struct kc_entry *entry = session->entries[number];
+	struct claiming claiming = { session, number };
+	int err = 0;
+
+	if (entry->claimed)
+		return 0;
+	entry->claimed = true;
+	if (entry->job && !entry->job->load.stopped)
+		err = kc_claimed_exports(&entry->job->load, claim_name, &claiming);
+	session->claimed_count++;
+	while (session->claimed_prefix < session->count &&
+	       session->entries[session->claimed_prefix]->claimed)
+		session->claimed_prefix++;
+	kc_session_wake(session, KC_WAIT_EARLIER_CLAIMS);
+	if (session->claimed_count == session->count)
+		kc_session_wake(session, KC_WAIT_ALL_CLAIMS);
+	return err;
+}
+
+static void bind(struct kc_session *session, struct kc_import *import, const struct kc_claim *claim)
+{
+	const struct kc_entry *provider = session->entries[claim->entry];
+
+	import->provider = (int)claim->entry;
+	import->provider_name = provider->real_name;
+	import->provider_taints = provider->taints;
+	import->export = claim->export;
+	import->candidate = NULL;
+}
+
+/* Looks for a provider among the modules. What has to be waited for, or KC_WAIT_NOTHING. */
+static int bind_import(struct kc_session *session, uint32_t self, struct kc_import *import)
+{
+	uint32_t cursor = 0;
+	struct kc_claim *claim;
+
+	while ((claim = kc_session_next_claim(session, import->name, import->hash, &cursor))) {
+		const struct kc_entry *provider = session->entries[claim->entry];
+
+		if (claim->entry == self)
+			continue;
+		if (provider->state != KC_ENTRY_DONE && !session->last_resort)
+			return (int)claim->entry;
+		if (provider->state == KC_ENTRY_DONE && provider->accepted && claim->export) {
+			bind(session, import, claim);
+			return KC_WAIT_NOTHING;
+		}
+		import->candidate = provider->name;
+	}
+	if (!session->last_resort && !session->claims_complete &&
+	    (session->claimed_count < session->count || !session->all_included))
+		return KC_WAIT_ALL_CLAIMS;
+	return KC_WAIT_NOTHING;
+}
+
+static int bind_imports(struct kc_session *session, uint32_t self, struct kc_load *load)
+{
+	for (size_t i = 0; i < load->import_count; i++) {
+		struct kc_import *import = &load->imports[i];
+		int wait;
+
+		if (import->provider != KC_PROVIDER_NONE)
+			continue;
+		wait = bind_import(session, self, import);
+		if (wait != KC_WAIT_NOTHING)
+			return wait;
+	}
+	return KC_WAIT_NOTHING;
+}
+
+struct rivalry {
+	struct kc_session *session;
+	uint32_t self;
+	int wait;
+};
+
+/* An earlier module that may export the same has to be decided first. */
+static int find_rival(void *context, const char *name)
+{
+	struct rivalry *rivalry = context;
+	struct kc_session *session = rivalry->session;
+	uint32_t cursor = 0;
+	struct kc_claim *claim;
+
+	if (rivalry->self > session->claimed_prefix)
+		rivalry->wait = KC_WAIT_EARLIER_CLAIMS;
+	while (rivalry->wait == KC_WAIT_NOTHING &&
+	       (claim = kc_session_next_claim(session, name, kc_hash(name), &cursor)))
+		if (claim->entry < rivalry->self &&
+		    session->entries[claim->entry]->state != KC_ENTRY_DONE)
+			rivalry->wait = (int)claim->entry;
+	return rivalry->wait != KC_WAIT_NOTHING;
+}
+
+/* What a prepared entry has to wait for before it can be finished. */
+int kc_session_find_wait(struct kc_session *session, uint32_t self, struct kc_load *load)
+{
+	struct rivalry rivalry = { session, self, KC_WAIT_NOTHING };
+
+	if (load->stopped)
+		return KC_WAIT_NOTHING;
+	if (!session->last_resort && kc_claimed_exports(load, find_rival, &rivalry))
+		return rivalry.wait;
+	return bind_imports(session, self, load);
+}
+
+/* Under the mutex: the exports of an accepted module can be bound to from now on. */
+int kc_session_publish(struct kc_session *session, uint32_t number)
+{
+	struct kc_entry *entry = session->entries[number];
+
+	for (size_t i = 0; i < entry->export_count; i++) {
+		const struct kocoon_export *export = &entry->exports[i];
+		uint32_t hash = kc_hash(export->name);
+		uint32_t cursor = 0;
+		struct kc_claim *claim;
+		int err;
+
+		while ((claim = kc_session_next_claim(session, export->name, hash, &cursor)))
+			if (claim->entry == number)
+				break;
+		if (!claim) {
+			err = add_claim(session, export->name, number);
+			if (err)
+				return err;
+			claim = &session->claims[session->claim_count - 1];
+		}
+		if (!claim->export)
+			claim->export = export;
+	}
+	return 0;
+}
