@@ -17,10 +17,13 @@
 
 struct kc_region {
 	uint64_t address;
-	uint64_t size;	/* whole pages */
-	uint64_t used;	/* bytes before rounding */
-	uint8_t *bytes; /* `size` of them, zero at first; borrowed from the memory's buffer. NULL
-			   while not allocated */
+	uint64_t size; /* whole pages */
+	uint64_t used; /* bytes before rounding */
+	/*
+	 * `size` of them, zero at first; borrowed from the memory's buffer. NULL while not
+	 * allocated
+	 */
+	uint8_t *bytes;
 };
 
 struct kc_memory {
@@ -35,8 +38,10 @@ struct kc_memory {
 KC_MUST_CHECK int kc_memory_allocate(struct kc_memory *memory);
 void kc_memory_deinit(struct kc_memory *memory);
 
-/* The bytes at [address, address + len), if they lie within one region; else NULL. `room_ret` (may
- * be NULL): how many bytes there are from `address` to the region's end. */
+/*
+ * The bytes at [address, address + len), if they lie within one region; else NULL. `room_ret` (may
+ * be NULL): how many bytes there are from `address` to the region's end.
+ */
 const uint8_t *kc_memory_at(const struct kc_memory *memory, uint64_t address, uint64_t len,
 			    uint64_t *room_ret);
 

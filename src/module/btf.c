@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * BTF of a module: split BTF, whose type ids and string offsets go on where the kernel's own BTF ends. The kernel parses
- * it in a notifier at MODULE_STATE_COMING (btf_module_notify(), btf_parse_module() of kernel/bpf/btf.c) and refuses the
- * module if that fails, unless it was configured to let mismatches pass.
+ * BTF of a module: split BTF, whose type ids and string offsets go on where the kernel's own BTF
+ * ends. The kernel parses it in a notifier at MODULE_STATE_COMING (btf_module_notify(),
+ * btf_parse_module() of kernel/bpf/btf.c) and refuses the module if that fails, unless it was
+ * configured to let mismatches pass.
  *
- * Checked here, in that order: header, string section, each type's own record, each type's references. All -EINVAL but
- * for an unknown version or kind. Differs from Linux: rules about the sense of a type (sizes of integers, order of
- * struct members, cycles) are not checked.
+ * Checked here, in that order: header, string section, each type's own record, each type's
+ * references. All -EINVAL but for an unknown version or kind. Differs from Linux: rules about the
+ * sense of a type (sizes of integers, order of struct members, cycles) are not checked.
  */
 #include "module/load.h"
 
@@ -128,7 +129,10 @@ static bool refers_to_type(uint32_t kind)
 	}
 }
 
-/* Kinds whose trailing records hold a name and a type each: where in a record, and how large a record is. */
+/*
+ * Kinds whose trailing records hold a name and a type each: where in a record, and how large a
+ * record is.
+ */
 static bool record_shape(uint32_t kind, uint32_t *size_ret, uint32_t *type_ret)
 {
 	switch (kind) {

@@ -3,13 +3,15 @@
  * Layout: which section goes to which region, at which offset, and where the kernel's own tables go
  * (layout_sections(), layout_symtab(), move_module(); kernel/module/main.c and kallsyms.c).
  *
- * Two forms of kernels. With seven regions each is allocated by itself. Before that there were two allocations (core and
- * init; three where data is apart), in which text, read-only data, data that is read-only after init and data follow
- * each other at page boundaries. The seven are the same runs of bytes; only their addresses then hang together, and an
- * alignment of more than a page counts from the start of the allocation.
+ * Two forms of kernels. With seven regions each is allocated by itself. Before that there were two
+ * allocations (core and init; three where data is apart), in which text, read-only data, data that
+ * is read-only after init and data follow each other at page boundaries. The seven are the same
+ * runs of bytes; only their addresses then hang together, and an alignment of more than a page
+ * counts from the start of the allocation.
  *
- * The kernel computes with 32-bit sizes. Differs from Linux: what would wrap around there is refused with -ENOMEM, what
- * an alignment that is no power of two would lay over another section with -ENOEXEC.
+ * The kernel computes with 32-bit sizes. Differs from Linux: what would wrap around there is
+ * refused with -ENOMEM, what an alignment that is no power of two would lay over another section
+ * with -ENOEXEC.
  */
 #include "module/load.h"
 
@@ -31,7 +33,9 @@ static const struct pass passes[] = {
 	{ SHF_WRITE | SHF_ALLOC, 0, KOCOON_REGION_DATA, KOCOON_REGION_INIT_DATA },
 };
 
-/* The order of regions within one allocation, and which of them start a new one, by form of kernel. */
+/*
+ * The order of regions within one allocation, and which of them start a new one, by form of kernel.
+ */
 static const enum kocoon_region_kind region_order[] = {
 	KOCOON_REGION_TEXT,	 KOCOON_REGION_RODATA,	  KOCOON_REGION_RO_AFTER_INIT,
 	KOCOON_REGION_DATA,	 KOCOON_REGION_INIT_TEXT, KOCOON_REGION_INIT_RODATA,
@@ -147,7 +151,10 @@ static int layout_pass(struct kc_load *load, const struct pass *pass, bool init)
 	return 0;
 }
 
-/* Differs from Linux: contents that are outside of the file (of a section of type SHT_NULL) are refused, not read. */
+/*
+ * Differs from Linux: contents that are outside of the file (of a section of type SHT_NULL) are
+ * refused, not read.
+ */
 static int check_contents(struct kc_load *load)
 {
 	for (uint32_t i = 0; i < load->ehdr.shnum; i++) {

@@ -22,8 +22,10 @@
 #include "memory/memory.h"
 #include "module/signing.h"
 
-/* Section flags that mean something to module loaders only (include/linux/module.h,
- * linux/livepatch.h). */
+/*
+ * Section flags that mean something to module loaders only (include/linux/module.h,
+ * linux/livepatch.h).
+ */
 enum {
 	KC_SHF_RELA_LIVEPATCH = 0x00100000,
 	KC_SHF_RO_AFTER_INIT = 0x00200000,
@@ -45,8 +47,8 @@ struct kc_section {
 	Elf64_Shdr shdr; /* flags change on the way, as in the kernel */
 	uint64_t file_flags; /* and these do not */
 	const char *name; /* "" where the name is out of bounds */
-	struct kc_span file; /* bytes in the image; empty for SHT_NOBITS, SHT_NULL and what is out
-				of bounds */
+	/* bytes in the image; empty for SHT_NOBITS, SHT_NULL and what is out of bounds */
+	struct kc_span file;
 	bool placed;
 	enum kocoon_region_kind region;
 	uint64_t offset; /* in its region */
@@ -138,8 +140,7 @@ struct kc_load {
 	uint64_t relocation_counts[KC_RELOCATION_TYPES];
 };
 
-/* -------------------------------------------------------------------------- the pipeline: load.c
- */
+/* ---- the pipeline: load.c ---- */
 
 void kc_load_init(struct kc_load *load, const struct kocoon_kernel *kernel,
 		  const struct kocoon_policy *policy, struct kocoon_report *report);
@@ -164,8 +165,7 @@ typedef const char *kc_exported_fn(void *context, const char *name, uint32_t has
  */
 int kc_load_finish(struct kc_load *load, kc_exported_fn *exported, void *context);
 
-/* -------------------------------------------------------------------------- stages, in the
- * kernel's order */
+/* ---- stages, in the kernel's order ---- */
 
 int kc_elf_validity_cache_copy(struct kc_load *load); /* validity.c */
 /* First section with SHF_ALLOC of this name / first one of this name; 0: none. */
@@ -173,8 +173,10 @@ uint32_t kc_find_sec(const struct kc_load *load, const char *name);
 uint32_t kc_find_any_sec(const struct kc_load *load, const char *name);
 
 bool kc_blacklisted(const char *list, const char *name); /* modinfo.c */
-/* Value of the first, or of the next after `*cursor`, entry of this tag; NULL: none. A cursor
- * starts at 0. */
+/*
+ * Value of the first, or of the next after `*cursor`, entry of this tag; NULL: none. A cursor
+ * starts at 0.
+ */
 const char *kc_get_modinfo(const struct kc_load *load, const char *tag);
 const char *kc_get_next_modinfo(const struct kc_load *load, const char *tag, uint64_t *cursor);
 int kc_check_modinfo(struct kc_load *load);
@@ -191,8 +193,10 @@ int kc_try_to_force_load(struct kc_load *load);
 
 int kc_enforce_rwx_sections(struct kc_load *load); /* layout.c */
 int kc_layout_sections(struct kc_load *load);
-/* Gives the regions addresses, one behind the other from `base`, as groups that this kernel
- * allocates together. */
+/*
+ * Gives the regions addresses, one behind the other from `base`, as groups that this kernel
+ * allocates together.
+ */
 uint64_t kc_layout_place(struct kc_load *load, uint64_t base);
 int kc_move_module(struct kc_load *load);
 uint64_t kc_section_address(const struct kc_load *load, uint32_t index);

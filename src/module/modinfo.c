@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * .modinfo: the module's tag=value texts, and the checks and taints that follow from them (check_modinfo(),
- * module_augment_kernel_taints() of kernel/module/main.c).
+ * .modinfo: the module's tag=value texts, and the checks and taints that follow from them
+ * (check_modinfo(), module_augment_kernel_taints() of kernel/module/main.c).
  */
 #include "module/load.h"
 
@@ -22,8 +22,9 @@ bool kc_blacklisted(const char *list, const char *name)
 }
 
 /*
- * The texts stand one behind the other, each ended by one or more NULs. A cursor is the offset, plus 1, of the text
- * that was returned last. A value runs to its NUL even where that lies behind the section, as in the kernel.
+ * The texts stand one behind the other, each ended by one or more NULs. A cursor is the offset,
+ * plus 1, of the text that was returned last. A value runs to its NUL even where that lies behind
+ * the section, as in the kernel.
  */
 const char *kc_get_next_modinfo(const struct kc_load *load, const char *tag, uint64_t *cursor)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A module to be looked at: what kocoon_module_load() made, with the lists that its accessors walk. */
+/*
+ * A module to be looked at: what kocoon_module_load() made, with the lists that its accessors walk.
+ */
 #ifndef KC_MODULE_MODULE_H
 #define KC_MODULE_MODULE_H
 

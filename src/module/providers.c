@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who provides which symbol in a session: claims, made when an entry was prepared, and exports, known once it was
- * accepted. All under the session's mutex.
+ * Who provides which symbol in a session: claims, made when an entry was prepared, and exports,
+ * known once it was accepted. All under the session's mutex.
  */
 #include <errno.h>
 #include <stdlib.h>

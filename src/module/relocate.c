@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Relocations: which sections are applied to what (apply_relocations() of kernel/module/main.c); how one is applied is
- * the architecture's. Consumes final symbol values, writes into the module's memory.
+ * Relocations: which sections are applied to what (apply_relocations() of kernel/module/main.c);
+ * how one is applied is the architecture's. Consumes final symbol values, writes into the module's
+ * memory.
  */
 #include "module/load.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The sections that a loader looks for in a module in memory, and what is checked of them: per-CPU data, constructors,
- * export tables (find_module_sections(), check_export_symbol_versions(), verify_exported_symbols() of
- * kernel/module/main.c).
+ * The sections that a loader looks for in a module in memory, and what is checked of them: per-CPU
+ * data, constructors, export tables (find_module_sections(), check_export_symbol_versions(),
+ * verify_exported_symbols() of kernel/module/main.c).
  */
 #include "module/load.h"
 

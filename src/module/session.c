@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 enum { PARKED_LIMIT = 128 << 20 };
-/* Where dependencies go while one module is placed by the user: behind the room that one may take. */
+/*
+ * Where dependencies go while one module is placed by the user: behind the room that one may take.
+ */
 enum { DEPENDS_OFFSET = 256 << 20 };
 
 /* A worker's own. */
@@ -18,7 +20,10 @@ struct worker {
 	struct kc_unpacker unpacker;
 };
 
-/* ---------------------------------------------------------------------------------------- entries and jobs */
+/*
+ * ---------------------------------------------------------------------------------------- entries
+ * and jobs
+ */
 
 int kc_session_init(struct kc_session *session, const struct kocoon_kernel *kernel,
 		    const struct kocoon_tree *tree, const struct kocoon_policy *policy)
@@ -231,14 +236,20 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* ---------------------------------------------------------------------------------------- callbacks of a load */
+/*
+ * ----------------------------------------------------------------------------------------
+ * callbacks of a load
+ */
 
 struct view {
 	struct kc_session *session;
 	uint32_t self;
 };
 
-/* Differs from Linux in time only: earlier modules of the name have been decided when this is asked. */
+/*
+ * Differs from Linux in time only: earlier modules of the name have been decided when this is
+ * asked.
+ */
 static int module_exists(void *context, const char *name)
 {
 	struct view *view = context;
@@ -270,7 +281,10 @@ static const char *module_exports(void *context, const char *name, uint32_t hash
 	return owner;
 }
 
-/* ---------------------------------------------------------------------------------------- one entry */
+/*
+ * ---------------------------------------------------------------------------------------- one
+ * entry
+ */
 
 /* Reads, decompresses and prepares. Without the mutex. */
 static void prepare(struct worker *worker, uint32_t number, struct kc_job *job)
@@ -349,7 +363,10 @@ static void place(struct kc_session *session, uint32_t number, struct kc_load *l
 		return;
 	}
 	session->next_address = kc_layout_place(load, session->next_address);
-	/* Nothing is loaded for real: where a large tree outgrows the room, addresses are used again. */
+	/*
+	 * Nothing is loaded for real: where a large tree outgrows the room, addresses are used
+	 * again.
+	 */
 	if (session->next_address - load->arch->module_base > load->arch->module_space / 4 * 3)
 		session->next_address = load->arch->module_base;
 }
@@ -525,7 +542,9 @@ static void run_entry(struct worker *worker, uint32_t number)
 	finish(session, number);
 }
 
-/* ---------------------------------------------------------------------------------------- workers */
+/*
+ * ---------------------------------------------------------------------------------------- workers
+ */
 
 /* An entry that may run: one that was woken, else the next new one. KC_INDEX_NONE: none. */
 static uint32_t pick(struct kc_session *session)
@@ -586,8 +605,9 @@ static int include_more(struct kc_session *session)
 }
 
 /*
- * Nothing runs, nothing can be started, but something waits. Either more of the tree has to be looked at; or nobody
- * exports a symbol; or modules depend on each other in a circle, and none of them will ever be loaded.
+ * Nothing runs, nothing can be started, but something waits. Either more of the tree has to be
+ * looked at; or nobody exports a symbol; or modules depend on each other in a circle, and none of
+ * them will ever be loaded.
  */
 static void resolve_stall(struct kc_session *session)
 {

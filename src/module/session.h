@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A session: many modules judged against one kernel, each as if it were loaded behind those that it depends on.
+ * A session: many modules judged against one kernel, each as if it were loaded behind those that it
+ * depends on.
  *
- * Entries are modules, in the order of their numbers: earlier ones win where two exclude each other. Worker threads take
- * an entry through kc_load_prepare(); that tells what it exports and imports. If an import may be answered by an entry
- * that is not decided yet, the load is parked and resumed when that one is; else kc_load_finish() decides it. So a tree
- * is read once, in any order, and the hints of a kocoon_tree only decide how often something is parked.
+ * Entries are modules, in the order of their numbers: earlier ones win where two exclude each
+ * other. Worker threads take an entry through kc_load_prepare(); that tells what it exports and
+ * imports. If an import may be answered by an entry that is not decided yet, the load is parked and
+ * resumed when that one is; else kc_load_finish() decides it. So a tree is read once, in any order,
+ * and the hints of a kocoon_tree only decide how often something is parked.
  *
  * Parked images are bounded: over PARKED_LIMIT a load is dropped and its file read again later.
  *
- * Locking: everything in struct kc_session and in entries belongs to `mutex`, but for the job of the entry that a worker
- * runs, which is that worker's. Exports of a settled entry are read-only and may be read without the mutex.
+ * Locking: everything in struct kc_session and in entries belongs to `mutex`, but for the job of
+ * the entry that a worker runs, which is that worker's. Exports of a settled entry are read-only
+ * and may be read without the mutex.
  */
 #ifndef KC_MODULE_SESSION_H
 #define KC_MODULE_SESSION_H
@@ -108,7 +111,8 @@ struct kc_session {
 	uint32_t running;
 	bool delivering;
 	uint32_t waiting, ready; /* how many entries are in these states */
-	bool claims_complete; /* no claim will be made any more, though some entries have made none */
+	/* no claim will be made any more, though some entries have made none */
+	bool claims_complete;
 	bool last_resort; /* what is not decided yet never will be: dependencies in a circle */
 	int result; /* not 0: stop */
 	size_t parked; /* bytes */
@@ -127,7 +131,10 @@ void kc_session_deinit(struct kc_session *session);
 
 /* Adds a module to be judged. Call before kc_session_run(). */
 KC_MUST_CHECK int kc_session_add(struct kc_session *session, const char *path);
-/* Adds the modules of the tree that the hints name as dependencies of the added ones; or all of the tree, selected. */
+/*
+ * Adds the modules of the tree that the hints name as dependencies of the added ones; or all of the
+ * tree, selected.
+ */
 KC_MUST_CHECK int kc_session_add_depends(struct kc_session *session);
 KC_MUST_CHECK int kc_session_add_tree(struct kc_session *session);
 /* 0, -ENOMEM, or what a verdict_fn returned. */
@@ -141,7 +148,10 @@ void kc_session_set_state(struct kc_session *session, struct kc_entry *entry,
 			  enum kc_entry_state state);
 /* Wakes the entries that wait for `wait`. */
 void kc_session_wake(struct kc_session *session, int wait);
-/* Binds what can be bound. What the entry has to wait for before it can be finished: enum kc_wait or an entry. */
+/*
+ * Binds what can be bound. What the entry has to wait for before it can be finished: enum kc_wait
+ * or an entry.
+ */
 int kc_session_find_wait(struct kc_session *session, uint32_t self, struct kc_load *load);
 /* The next claim on a name; `*cursor` is 0 at first. NULL: no further one. */
 struct kc_claim *kc_session_next_claim(const struct kc_session *session, const char *name,

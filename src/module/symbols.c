@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Symbols: every symbol's value becomes an address (simplify_symbols(), resolve_symbol() of kernel/module/main.c).
+ * Symbols: every symbol's value becomes an address (simplify_symbols(), resolve_symbol() of
+ * kernel/module/main.c).
  *
- * Consumes the symbol table that move_module() put into init data, and imports that have been bound to exports by
- * whoever knows all providers. Produces final values in place. The errno is that of the last symbol that fails, as in
- * the kernel, which goes on to the end of the table.
+ * Consumes the symbol table that move_module() put into init data, and imports that have been bound
+ * to exports by whoever knows all providers. Produces final values in place. The errno is that of
+ * the last symbol that fails, as in the kernel, which goes on to the end of the table.
  */
 #include "module/load.h"
 
@@ -91,7 +92,10 @@ static bool has_taint(uint64_t taints, enum kc_taint bit)
 	return taints & (UINT64_C(1) << bit);
 }
 
-/* A module that uses a proprietary one's symbols becomes proprietary, unless it has used GPL-only ones: refused then. */
+/*
+ * A module that uses a proprietary one's symbols becomes proprietary, unless it has used GPL-only
+ * ones: refused then.
+ */
 static bool inherit_taint(struct kc_load *load, const struct kc_import *import)
 {
 	if (import->provider < 0 ||

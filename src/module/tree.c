@@ -237,7 +237,10 @@ const char *kocoon_tree_find(const struct kocoon_tree *tree, const char *name)
 	return found == KC_INDEX_NONE ? NULL : tree->modules[found].path;
 }
 
-/* The list of a module in modules.dep is complete, nearest first: its members, last first, are in loading order. */
+/*
+ * The list of a module in modules.dep is complete, nearest first: its members, last first, are in
+ * loading order.
+ */
 int kc_tree_order(const struct kocoon_tree *tree, uint32_t *order_ret)
 {
 	bool *placed = calloc(tree->count ? tree->count : 1, sizeof(*placed));

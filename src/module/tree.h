@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A folder of modules: what dependencies are looked for in. Listing reads no module. What depmod wrote beside them
- * (modules.dep, modules.symbols) is a hint: it says which modules to look at first, never what is true of them.
- * Read-only once open, but for the symbol hint, which is read at the first question: one thread then.
+ * A folder of modules: what dependencies are looked for in. Listing reads no module. What depmod
+ * wrote beside them (modules.dep, modules.symbols) is a hint: it says which modules to look at
+ * first, never what is true of them. Read-only once open, but for the symbol hint, which is read at
+ * the first question: one thread then.
  */
 #ifndef KC_MODULE_TREE_H
 #define KC_MODULE_TREE_H
@@ -26,15 +27,17 @@ struct kocoon_tree {
 	bool has_depends; /* modules.dep was there */
 };
 
-/* The module's name as its file is named: "snd-pcm.ko.xz" is snd_pcm. To be freed; NULL: no memory. */
+/*
+ * The module's name as its file is named: "snd-pcm.ko.xz" is snd_pcm. To be freed; NULL: no memory.
+ */
 char *kc_tree_module_name(const char *path);
 
 /* KC_INDEX_NONE: there is none of this name ('_' spelling). */
 uint32_t kc_tree_find(const struct kocoon_tree *tree, const char *name);
 
 /*
- * Indices in an order in which dependencies come first, as far as the hints tell. `order_ret` has room for all.
- * 0 or -ENOMEM.
+ * Indices in an order in which dependencies come first, as far as the hints tell. `order_ret` has
+ * room for all. 0 or -ENOMEM.
  */
 KC_MUST_CHECK int kc_tree_order(const struct kocoon_tree *tree, uint32_t *order_ret);
 

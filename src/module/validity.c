@@ -180,7 +180,7 @@ static int check_shstrndx(struct kc_load *load)
 static int check_name_table(struct kc_load *load, struct kc_span *names_ret)
 {
 	const Elf64_Shdr *shdr = &load->sections[load->ehdr.shstrndx].shdr;
-	struct kc_span names;
+	struct kc_span names = kc_span(NULL, 0);
 
 	if (shdr->sh_size == 0)
 		return REFUSE(load, "the section name table is empty");
@@ -218,7 +218,7 @@ static void set_names(struct kc_load *load, struct kc_span names)
 
 static int check_secstrings(struct kc_load *load)
 {
-	struct kc_span names;
+	struct kc_span names = kc_span(NULL, 0);
 	int err = check_shstrndx(load);
 
 	if (err)
@@ -406,7 +406,7 @@ static int check_contents_whole(struct kc_load *load, struct kc_span names)
 /* The order of kernels that check it all in one function. */
 static int check_whole(struct kc_load *load)
 {
-	struct kc_span names;
+	struct kc_span names = kc_span(NULL, 0);
 	int err = check_shstrndx(load);
 
 	if (!err)

@@ -52,7 +52,10 @@ static size_t count_foreign(const struct kc_load *load)
 	return count;
 }
 
-/* The finding that decided: the first of the deciding stage with that errno, else the first that refuses. */
+/*
+ * The finding that decided: the first of the deciding stage with that errno, else the first that
+ * refuses.
+ */
 static const char *find_reason(const struct kc_verdict *verdict)
 {
 	const struct kocoon_report *report = &verdict->report;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Symbol versions: the CRCs that the module was built against, compared with those of the exports that it gets
- * (kernel/module/version.c). They stand in __versions, one fixed-size entry a symbol, and in newer modules also in
- * __version_ext_crcs and __version_ext_names, which take names of any length and go first.
+ * Symbol versions: the CRCs that the module was built against, compared with those of the exports
+ * that it gets (kernel/module/version.c). They stand in __versions, one fixed-size entry a symbol,
+ * and in newer modules also in __version_ext_crcs and __version_ext_names, which take names of any
+ * length and go first.
  *
- * The kernel searches them one after another; here they are indexed by name once, at the first question.
+ * The kernel searches them one after another; here they are indexed by name once, at the first
+ * question.
  */
 #include "module/load.h"
 
@@ -106,7 +108,9 @@ enum kocoon_import_state kc_check_version(struct kc_load *load, struct kc_import
 	return import->wanted == import->export->crc ? KOCOON_IMPORT_OK : KOCOON_IMPORT_CRC;
 }
 
-/* The CRC of struct module and its neighbours: if that differs, nothing of the module can be read. */
+/*
+ * The CRC of struct module and its neighbours: if that differs, nothing of the module can be read.
+ */
 int kc_check_modstruct_version(struct kc_load *load)
 {
 	struct kc_import layout = { .name = "module_layout", .hash = kc_hash("module_layout") };

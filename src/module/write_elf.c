@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The relocated module as an ELF file: every section that is in memory stands at its final address with its final bytes,
- * symbols have final values. Type ET_EXEC, so that debuggers and objdump take the addresses as they are; one PT_LOAD a
- * region, so that loaders of cores and emulators can map it. Sections that are not in memory are left out, their symbols
- * become absolute, relocations are gone.
+ * The relocated module as an ELF file: every section that is in memory stands at its final address
+ * with its final bytes, symbols have final values. Type ET_EXEC, so that debuggers and objdump take
+ * the addresses as they are; one PT_LOAD a region, so that loaders of cores and emulators can map
+ * it. Sections that are not in memory are left out, their symbols become absolute, relocations are
+ * gone.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -646,6 +646,7 @@ static struct kc_buffer zstd_window(struct kc_span bytes, int window_log, bool c
 {
 	struct kc_buffer file = { 0 };
 	ZSTD_CCtx *context = ZSTD_createCCtx();
+	ZSTD_inBuffer none = { bytes.data, 0, 0 };
 	ZSTD_inBuffer in = { bytes.data, bytes.len, 0 };
 	ZSTD_outBuffer out;
 
@@ -660,8 +661,8 @@ static struct kc_buffer zstd_window(struct kc_span bytes, int window_log, bool c
 	if (content_size)
 		ZSTD_CCtx_setPledgedSrcSize(context, bytes.len);
 	else /* two calls, or libzstd would know the size all the same */
-		assert_false(ZSTD_isError(ZSTD_compressStream2(
-			context, &out, &(ZSTD_inBuffer){ bytes.data, 0, 0 }, ZSTD_e_continue)));
+		assert_false(
+			ZSTD_isError(ZSTD_compressStream2(context, &out, &none, ZSTD_e_continue)));
 	assert_int_equal(ZSTD_compressStream2(context, &out, &in, ZSTD_e_end), 0);
 	file.len = out.pos;
 	ZSTD_freeCCtx(context);
