@@ -5,7 +5,9 @@
  *
  * Consumes /plan, one action a line, fields separated by tabs:
  *
- *	module INDEX FLAGS PARAMETERS	finit_module("/m/INDEX", PARAMETERS, FLAGS)
+ *	module INDEX FLAGS PARAMETERS [keep]
+ *					finit_module("/m/INDEX", PARAMETERS, FLAGS); with `keep`
+ *					it is not deleted again
  *	write FILE TEXT			writes TEXT to FILE
  *	option NAME			from here on: `log` (send the kernel log of each load),
  *					`unload` (delete a module again when it loaded)
@@ -114,7 +116,7 @@ static bool newest_module(char *name, size_t size)
 	return found;
 }
 
-static void load(const char *index, const char *flags, const char *parameters)
+static void load(const char *index, const char *flags, const char *parameters, bool keep)
 {
 	char path[64], name[128];
 	int fd, err = 0;
@@ -132,7 +134,7 @@ static void load(const char *index, const char *flags, const char *parameters)
 		err = errno;
 	close(fd);
 	tell("result\t%s\t%d", index, err);
-	if (!err && want_unload && newest_module(name, sizeof(name))) {
+	if (!err && want_unload && !keep && newest_module(name, sizeof(name))) {
 		err = syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
 		tell("unload\t%s\t%d\t%s", index, err, name);
 	}
@@ -160,9 +162,10 @@ static const char *field(char **rest)
 static void follow(char *line)
 {
 	const char *verb = field(&line), *first = field(&line), *second = field(&line);
+	const char *third = field(&line), *fourth = field(&line);
 
 	if (!strcmp(verb, "module"))
-		load(first, second, field(&line));
+		load(first, second, third, !strcmp(fourth, "keep"));
 	else if (!strcmp(verb, "write"))
 		write_file(first, second);
 	else if (!strcmp(verb, "option") && !strcmp(first, "log"))

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of damaged modules: what is done to which stock module, and how it is put before a kernel.
+ */
+#ifndef CORPUS_CASES_H
+#define CORPUS_CASES_H
+
+#include "edit.h"
+
+enum corpus_flags {
+	KEEP_SIGNATURE = 1, /* the stock signature stays; else it is cut off before the damage */
+	KEEP_LOADED = 2,    /* when it loads it stays, for the cases behind it */
+	NEW_ONLY = 4,	    /* not for the older series: its checks would let it crash the kernel,
+			       or it can't decompress */
+	LOCKED_DOWN = 8,    /* with lockdown=integrity */
+	SIG_ENFORCED = 16,  /* with module.sig_enforce=1 */
+	FORCE_VERMAGIC = 32,
+	FORCE_MODVERSIONS = 64,
+};
+
+struct corpus_case;
+
+typedef void corpus_damage(struct edit *edit, const struct corpus_case *test);
+
+struct corpus_case {
+	const char *name; /* of the case, and of its file */
+	const char *base; /* the stock module it is made from */
+	const char *what; /* the defect, in words */
+	corpus_damage *damage;
+	/* What a damage is to do; each says which of them it uses. */
+	const char *text;
+	const char *more;
+	int64_t at;
+	uint64_t value;
+	unsigned int width;
+	corpus_damage *pack;  /* compresses the module after the damage */
+	corpus_damage *spoil; /* then damages the compressed stream */
+	const char *needs;    /* stock modules and "@cases" to be loaded before, separated by blanks */
+	unsigned int flags;
+};
+
+extern const struct corpus_case corpus_cases[];
+extern const size_t corpus_case_count;
+
+/* On the kernel's command line. */
+#define CORPUS_BLACKLIST "ts_bm,nls-cp437"
+
+#endif
