@@ -39,8 +39,12 @@ struct corpus_case {
 	unsigned int flags;
 };
 
-extern const struct corpus_case corpus_cases[];
-extern const size_t corpus_case_count;
+/* Its parts, one file each. */
+extern const struct corpus_case corpus_wrapping_cases[], corpus_elf_cases[], corpus_module_cases[];
+extern const size_t corpus_wrapping_case_count, corpus_elf_case_count, corpus_module_case_count;
+
+/* The n-th case, or NULL behind the last. */
+const struct corpus_case *corpus_case(size_t index);
 
 /* On the kernel's command line. */
 #define CORPUS_BLACKLIST "ts_bm,nls-cp437"

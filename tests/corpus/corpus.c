@@ -100,9 +100,9 @@ static void list_needs(FILE *list, const struct corpus_case *test)
 /* The cases of one state of the kernel's switches, which can only be tightened. */
 static void build_group(FILE *list, const char *folder, unsigned int group)
 {
-	for (size_t i = 0; i < corpus_case_count; i++) {
-		const struct corpus_case *test = &corpus_cases[i];
+	const struct corpus_case *test;
 
+	for (size_t i = 0; (test = corpus_case(i)) != NULL; i++) {
 		if ((test->flags & (LOCKED_DOWN | SIG_ENFORCED)) != group ||
 		    !place_takes(&place, test))
 			continue;

@@ -382,6 +382,18 @@ void add_symbol_behind_count(struct edit *edit, const struct corpus_case *test)
 	edit_add_symbol(edit, test->text, STB_GLOBAL, edit_ehdr(edit)->e_shnum, 0);
 }
 
+void add_two_symbols(struct edit *edit, const struct corpus_case *test)
+{
+	edit_add_symbol(edit, test->text, STB_GLOBAL, SHN_UNDEF, 0);
+	edit_add_symbol(edit, test->more, STB_GLOBAL, SHN_UNDEF, 0);
+}
+
+void add_two_symbols_weak(struct edit *edit, const struct corpus_case *test)
+{
+	edit_add_symbol(edit, test->text, STB_GLOBAL, SHN_UNDEF, 0);
+	edit_add_symbol(edit, test->more, STB_WEAK, SHN_UNDEF, 0);
+}
+
 void wrong_crc_and_unknown(struct edit *edit, const struct corpus_case *test)
 {
 	wrong_crc(edit, test);

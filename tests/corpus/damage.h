@@ -61,6 +61,8 @@ corpus_damage add_symbol_of; /* text: name; more: section */
 corpus_damage add_symbol_behind_count; /* text: section index is e_shnum */
 corpus_damage wrong_crc_and_unknown;  /* text: whose CRC; more: the unknown symbol */
 corpus_damage unknown_and_wrong_crc;  /* the same, the other way round in the symbol table */
+corpus_damage add_two_symbols; /* text, more: undefined ones, in that order */
+corpus_damage add_two_symbols_weak; /* the second is weak */
 corpus_damage rename_export;	      /* text, more: of equal length */
 corpus_damage wrong_export_crc;	      /* text: the section of CRCs */
 
@@ -74,6 +76,7 @@ corpus_damage set_trailer;	/* at: offset in the trailer, value */
 corpus_damage set_signature_len; /* value */
 corpus_damage add_signature_len; /* value */
 corpus_damage flip_in_signature; /* at: from its start, or its end; value */
+corpus_damage flip_near;		/* text: bytes of the message; at: offset from them; value */
 corpus_damage spoil_digest_name; /* value: last byte of the digest's OID; at: which of the OIDs */
 corpus_damage cut_signature;	 /* value: bytes cut from the end of the PKCS#7 message */
 corpus_damage lengthen_signature; /* value: zero bytes behind the message */

@@ -106,10 +106,8 @@ bool place_module(const struct place *place, const char *module, char path[4096]
 	for (const char *line = place->dependencies; *line;) {
 		size_t len = strcspn(line, ":\n");
 
-		if (named(line, len, module)) {
-			snprintf(path, 4096, "%s/%.*s", place->modules, (int)len, line);
-			return true;
-		}
+		if (named(line, len, module))
+			return snprintf(path, 4096, "%s/%.*s", place->modules, (int)len, line) < 4096;
 		line += strcspn(line, "\n");
 		line += *line == '\n';
 	}

@@ -55,6 +55,16 @@ void flip_in_signature(struct edit *edit, const struct corpus_case *test)
 	edit->data[from + (size_t)test->at] ^= (uint8_t)test->value;
 }
 
+void flip_near(struct edit *edit, const struct corpus_case *test)
+{
+	uint8_t *found = memmem(edit->data + edit->signature, message_end(edit) - edit->signature,
+				test->text, strlen(test->text));
+
+	if (!found)
+		edit_fail(edit, "the stock signature does not look as expected");
+	found[test->at] ^= (uint8_t)test->value;
+}
+
 void spoil_digest_name(struct edit *edit, const struct corpus_case *test)
 {
 	static const uint8_t sha256[] = { 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01 };
