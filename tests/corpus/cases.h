@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table of damaged modules: what is done to which stock module, and how it is put before a kernel.
+ * The table of damaged modules: what is done to which stock module, and how it is put before a
+ * kernel.
  */
 #ifndef CORPUS_CASES_H
 #define CORPUS_CASES_H
@@ -9,11 +10,11 @@
 
 enum corpus_flags {
 	KEEP_SIGNATURE = 1, /* the stock signature stays; else it is cut off before the damage */
-	KEEP_LOADED = 2,    /* when it loads it stays, for the cases behind it */
-	NEW_ONLY = 4,	    /* not for the older series: its checks would let it crash the kernel,
+	KEEP_LOADED = 2, /* when it loads it stays, for the cases behind it */
+	NEW_ONLY = 4, /* not for the older series: its checks would let it crash the kernel,
 			       or it can't decompress */
-	LOCKED_DOWN = 8,    /* with lockdown=integrity */
-	SIG_ENFORCED = 16,  /* with module.sig_enforce=1 */
+	LOCKED_DOWN = 8, /* with lockdown=integrity */
+	SIG_ENFORCED = 16, /* with module.sig_enforce=1 */
 	FORCE_VERMAGIC = 32,
 	FORCE_MODVERSIONS = 64,
 };
@@ -33,9 +34,9 @@ struct corpus_case {
 	int64_t at;
 	uint64_t value;
 	unsigned int width;
-	corpus_damage *pack;  /* compresses the module after the damage */
+	corpus_damage *pack; /* compresses the module after the damage */
 	corpus_damage *spoil; /* then damages the compressed stream */
-	const char *needs;    /* stock modules and "@cases" to be loaded before, separated by blanks */
+	const char *needs; /* stock modules and "@cases" to be loaded before, separated by blanks */
 	unsigned int flags;
 };
 

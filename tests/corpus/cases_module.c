@@ -23,8 +23,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  "blacklisted with a hyphen in place of the underscore" },
 	{ "blacklisted-modinfo", "crc7", "the name in .modinfo is blacklisted", replace_modinfo,
 	  .text = "name", .more = "ts_bm" },
-	{ "blacklisted-struct", "crc7", "the name in struct module is blacklisted",
-	  set_module_name, .text = "ts_bm" },
+	{ "blacklisted-struct", "crc7", "the name in struct module is blacklisted", set_module_name,
+	  .text = "ts_bm" },
 	{ "blacklisted-struct-only", "crc7", "and there is no name in .modinfo", struct_name_only,
 	  .text = "ts_bm" },
 	{ "blacklisted-prefix", "crc7", "the name is longer than the blacklisted one",
@@ -41,8 +41,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  .text = "cordic", .needs = "cordic" },
 	{ "duplicate-modinfo-name", "crc7", "one that has it in .modinfo only", replace_modinfo,
 	  .text = "name", .more = "cordic", .needs = "cordic" },
-	{ "duplicate-export", "cordic", "exports what another module exports",
-	  set_module_name_both, .text = "cordic2", .needs = "cordic" },
+	{ "duplicate-export", "cordic", "exports what another module exports", set_module_name_both,
+	  .text = "cordic2", .needs = "cordic" },
 
 	/* versions */
 	{ "layout-crc", "dummy", "the CRC of module_layout is another", wrong_crc,
@@ -117,8 +117,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  .more = "gpl" },
 	{ "license-second", "dummy", "a second licence that is proprietary", add_modinfo,
 	  .text = "license=Proprietary" },
-	{ "license-proprietary-plain", "crc7", "proprietary, no GPL-only imports",
-	  replace_modinfo, .text = "license", .more = "Proprietary" },
+	{ "license-proprietary-plain", "crc7", "proprietary, no GPL-only imports", replace_modinfo,
+	  .text = "license", .more = "Proprietary" },
 	{ "livepatch", "dummy", "says to be a livepatch", add_modinfo, .text = "livepatch=Y" },
 	{ "tag-staging", "dummy", "from the staging folder", add_modinfo, .text = "staging=Y" },
 	{ "tag-test", "dummy", "a test module", add_modinfo, .text = "test=Y" },
@@ -145,8 +145,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  .text = "crc7_be", .more = "memmove" },
 	{ "export-gpl-of-kernel", "crc7", "exports a name that the kernel exports to GPL modules",
 	  rename_export, .text = "crc7_be_syndrome_table", .more = "crypto_unregister_algs" },
-	{ "export-without-crc", "crc7", "no section __kcrctab", rename_section,
-	  .text = "__kcrctab", .more = "no_kcrctab" },
+	{ "export-without-crc", "crc7", "no section __kcrctab", rename_section, .text = "__kcrctab",
+	  .more = "no_kcrctab" },
 	{ "export-without-crc-gpl", "nf_dup_netdev", "no section __kcrctab_gpl", rename_section,
 	  .text = "__kcrctab_gpl", .more = "no_kcrctab_gpl" },
 	{ "provider-crc", "blowfish_common", "an export's CRC is another", wrong_export_crc,
@@ -163,8 +163,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  .text = "license", .more = "Proprietary", .flags = KEEP_LOADED },
 	{ "provider-proprietary-user", "lz4", "uses it, and GPL-only symbols",
 	  .needs = "@provider-proprietary" },
-	{ "provider-proprietary-plain-user", "crc7", "uses it, and no GPL-only symbol",
-	  add_symbol, .text = "LZ4_compress_default", .at = STB_GLOBAL, .value = SHN_UNDEF,
+	{ "provider-proprietary-plain-user", "crc7", "uses it, and no GPL-only symbol", add_symbol,
+	  .text = "LZ4_compress_default", .at = STB_GLOBAL, .value = SHN_UNDEF,
 	  .needs = "@provider-proprietary", .flags = FORCE_MODVERSIONS },
 	{ "provider-proprietary-then-gpl", "crc7", "uses it, and then a GPL-only symbol",
 	  add_two_symbols, .text = "LZ4_compress_default", .more = "crypto_unregister_algs",
@@ -193,8 +193,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  .text = "corpus_unknown", .at = STB_LOCAL, .value = SHN_UNDEF },
 	{ "symbol-unnamed", "dummy", "an undefined symbol without a name", add_symbol, .text = "",
 	  .at = STB_GLOBAL, .value = SHN_UNDEF },
-	{ "symbol-unversioned", "dummy", "an import without a version", add_symbol,
-	  .text = "vfree", .at = STB_GLOBAL, .value = SHN_UNDEF },
+	{ "symbol-unversioned", "dummy", "an import without a version", add_symbol, .text = "vfree",
+	  .at = STB_GLOBAL, .value = SHN_UNDEF },
 	{ "symbol-unversioned-weak", "dummy", "a weak import without a version", add_symbol,
 	  .text = "vfree", .at = STB_WEAK, .value = SHN_UNDEF },
 	{ "symbol-got", "dummy", "_GLOBAL_OFFSET_TABLE_", add_symbol,
@@ -222,8 +222,7 @@ const struct corpus_case corpus_module_cases[] = {
 	{ "btf-none", "crc7", "no BTF", rename_section, .text = ".BTF", .more = ".noBTF" },
 	{ "btf-empty", "crc7", ".BTF is empty", set_shdr, .text = ".BTF", SHDR(sh_size),
 	  .value = 0 },
-	{ "btf-cut", "crc7", ".BTF is cut", set_shdr, .text = ".BTF", SHDR(sh_size),
-	  .value = 30 },
+	{ "btf-cut", "crc7", ".BTF is cut", set_shdr, .text = ".BTF", SHDR(sh_size), .value = 30 },
 	{ "btf-magic", "crc7", "a wrong magic", set_in_section, BTF(0, 2), .value = 0x9feb },
 	{ "btf-version", "crc7", "a wrong version", set_in_section, BTF(2, 1), .value = 2 },
 	{ "btf-flags", "crc7", "unknown flags", set_in_section, BTF(3, 1), .value = 1 },
@@ -238,4 +237,5 @@ const struct corpus_case corpus_module_cases[] = {
 };
 /* clang-format on */
 
-const size_t corpus_module_case_count = sizeof(corpus_module_cases) / sizeof(corpus_module_cases[0]);
+const size_t corpus_module_case_count =
+	sizeof(corpus_module_cases) / sizeof(corpus_module_cases[0]);

@@ -2,8 +2,8 @@
 /*
  * corpus-check KIND FOLDER ANSWERS...
  *
- * Puts the damaged modules that `corpus` built into FOLDER before the library, with the kernel KIND,
- * and compares its errno with each file of answers. A test point (TAP) a case.
+ * Puts the damaged modules that `corpus` built into FOLDER before the library, with the kernel
+ * KIND, and compares its errno with each file of answers. A test point (TAP) a case.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -127,9 +127,10 @@ int main(int argc, char **argv)
 
 			if (wanted && request.answer && !strcmp(wanted, request.answer))
 				continue;
-			printf("# %s (%s): kernel %s, kocoon %s: %s; by %s\n", test->name, test->what,
-			       wanted ? wanted : "not asked", request.answer ? request.answer : "nothing",
-			       request.reason, argv[3 + j]);
+			printf("# %s (%s): kernel %s, kocoon %s: %s; by %s\n", test->name,
+			       test->what, wanted ? wanted : "not asked",
+			       request.answer ? request.answer : "nothing", request.reason,
+			       argv[3 + j]);
 			good = false;
 		}
 		printf("%sok %d - %s\n", good ? "" : "not ", ++n, test->name);

@@ -2,9 +2,9 @@
 /*
  * corpus KIND FOLDER
  *
- * Builds the damaged modules of cases.c from the stock modules of a kernel in the cache, and a list of
- * them for tests/oracle/ask. FOLDER then has NAME.ko for each case, `list`, and `append`: what the
- * kernel's command line needs.
+ * Builds the damaged modules of cases.c from the stock modules of a kernel in the cache, and a
+ * list of them for tests/oracle/ask. FOLDER then has NAME.ko for each case, `list`, and `append`:
+ * what the kernel's command line needs.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -211,8 +211,7 @@ void add_two_sections(struct edit *edit, const struct corpus_case *test)
 
 void add_nobits(struct edit *edit, const struct corpus_case *test)
 {
-	unsigned int index =
-		edit_add_section(edit, test->text, SHT_NOBITS, test->value, NULL, 0);
+	unsigned int index = edit_add_section(edit, test->text, SHT_NOBITS, test->value, NULL, 0);
 	Elf64_Shdr *shdr = edit_shdr(edit, index);
 
 	shdr->sh_size = (uint64_t)test->at;
@@ -227,8 +226,8 @@ void rename_section(struct edit *edit, const struct corpus_case *test)
 void copy_section(struct edit *edit, const struct corpus_case *test)
 {
 	Elf64_Shdr old = *edit_section(edit, test->text);
-	unsigned int copy = edit_add_section(edit, test->text, old.sh_type, old.sh_flags, NULL,
-					     old.sh_size);
+	unsigned int copy =
+		edit_add_section(edit, test->text, old.sh_type, old.sh_flags, NULL, old.sh_size);
 	Elf64_Shdr *shdr = edit_shdr(edit, copy);
 
 	memcpy(edit->data + shdr->sh_offset, edit->data + old.sh_offset, old.sh_size);

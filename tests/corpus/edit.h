@@ -2,9 +2,9 @@
 /*
  * An editor for module files: a stock module goes in, one with a deliberate defect comes out.
  *
- * The input is a stock module of Debian's and is trusted: sections, symbols and tables are where they
- * should be, and what a damage asks for and does not find ends the program with a message. A pointer
- * into the file is valid until the next call that adds to it.
+ * The input is a stock module of Debian's and is trusted: sections, symbols and tables are where
+ * they should be, and what a damage asks for and does not find ends the program with a message. A
+ * pointer into the file is valid until the next call that adds to it.
  */
 #ifndef CORPUS_EDIT_H
 #define CORPUS_EDIT_H
@@ -42,8 +42,8 @@ unsigned int edit_find(struct edit *edit, const char *section);
 unsigned int edit_index(struct edit *edit, const char *section);
 Elf64_Shdr *edit_section(struct edit *edit, const char *section);
 uint8_t *edit_bytes(struct edit *edit, const char *section);
-/* Moves a section's contents to the end of the file with room for `extra` zero bytes behind them, and
- * counts those in. */
+/* Moves a section's contents to the end of the file with room for `extra` zero bytes behind them,
+ * and counts those in. */
 Elf64_Shdr *edit_grow(struct edit *edit, unsigned int index, size_t extra);
 /* A new section behind all others; its index. */
 unsigned int edit_add_section(struct edit *edit, const char *name, uint32_t type, uint64_t flags,

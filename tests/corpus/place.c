@@ -11,9 +11,9 @@ static bool cache_folder(char folder[2048])
 {
 	static const struct {
 		const char *variable, *below;
-	} places[] = {
-		{ "KOCOON_CACHE", "" }, { "XDG_CACHE_HOME", "/kocoon" }, { "HOME", "/.cache/kocoon" }
-	};
+	} places[] = { { "KOCOON_CACHE", "" },
+		       { "XDG_CACHE_HOME", "/kocoon" },
+		       { "HOME", "/.cache/kocoon" } };
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		const char *value = getenv(places[i].variable);
@@ -107,7 +107,8 @@ bool place_module(const struct place *place, const char *module, char path[4096]
 		size_t len = strcspn(line, ":\n");
 
 		if (named(line, len, module))
-			return snprintf(path, 4096, "%s/%.*s", place->modules, (int)len, line) < 4096;
+			return snprintf(path, 4096, "%s/%.*s", place->modules, (int)len, line) <
+			       4096;
 		line += strcspn(line, "\n");
 		line += *line == '\n';
 	}

@@ -7,13 +7,13 @@
 
 struct place {
 	char vmlinuz[4096];
-	char modules[4096];    /* .../lib/modules/RELEASE */
-	bool decompresses;     /* the kernel unpacks modules itself */
-	char *dependencies;    /* owned: the text of modules.dep */
+	char modules[4096]; /* .../lib/modules/RELEASE */
+	bool decompresses; /* the kernel unpacks modules itself */
+	char *dependencies; /* owned: the text of modules.dep */
 };
 
-/* Finds KIND in $KOCOON_CACHE, $XDG_CACHE_HOME/kocoon or ~/.cache/kocoon. False: it is not there, and
- * a message says what to do. */
+/* Finds KIND in $KOCOON_CACHE, $XDG_CACHE_HOME/kocoon or ~/.cache/kocoon. False: it is not there,
+ * and a message says what to do. */
 bool place_find(struct place *place, const char *kind);
 void place_deinit(struct place *place);
 /* The path of a stock module; '-' and '_' are equal. False: there is none. */

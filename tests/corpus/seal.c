@@ -80,7 +80,7 @@ void spoil_digest_name(struct edit *edit, const struct corpus_case *test)
 	edit_fail(edit, "no digest sha256 in the stock signature");
 }
 
-/* Takes `gone` bytes away before the trailer, or puts as many zeros there, with the right length. */
+/* Puts so many zeros before the trailer, or takes bytes away there, and corrects the length. */
 static void resize_message(struct edit *edit, int64_t change)
 {
 	size_t end = message_end(edit), len = (size_t)((int64_t)edit->len + change);
@@ -151,8 +151,8 @@ static X509 *make_certificate(EVP_PKEY *key)
 	ASN1_INTEGER_set(X509_get_serialNumber(certificate), 4711);
 	X509_gmtime_adj(X509_getm_notBefore(certificate), -86400);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), 86400L * 3650);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"corpus", -1, -1,
-				   0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"corpus", -1,
+				   -1, 0);
 	X509_set_issuer_name(certificate, name);
 	X509_set_pubkey(certificate, key);
 	X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
@@ -229,8 +229,8 @@ static size_t xz_stream(struct edit *edit, const struct corpus_case *test, uint8
 	lzma_options_delta delta = { .type = LZMA_DELTA_TYPE_BYTE, .dist = 1 };
 	lzma_filter filters[3] = { { .id = LZMA_VLI_UNKNOWN } };
 	lzma_check check = test->value & XZ_NO_CHECK ? LZMA_CHECK_NONE
-			 : test->value & XZ_CRC64    ? LZMA_CHECK_CRC64
-			 : test->value & XZ_SHA256   ? LZMA_CHECK_SHA256
+			   : test->value & XZ_CRC64  ? LZMA_CHECK_CRC64
+			   : test->value & XZ_SHA256 ? LZMA_CHECK_SHA256
 						     : LZMA_CHECK_CRC32;
 	lzma_stream stream = LZMA_STREAM_INIT;
 	int n = 0;
