@@ -5,18 +5,17 @@
  * Puts the damaged modules that `corpus` built into FOLDER before the library, with the kernel
  * KIND, and compares its errno with each file of answers. A test point (TAP) a case.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "answers.h"
+#include "corpus.h"
 #include "kocoon/kocoon.h"
-#include "place.h"
 
-enum { NEEDS_MAX = 8, ANSWERS_MAX = 4, PATH_SIZE = 4096 };
+enum { NEEDS_MAX = 8, PATH_SIZE = 4096 };
 
-static struct place place;
+static const struct place *place;
 static struct kocoon_kernel *kernel;
 static const char *folder;
 
@@ -30,7 +29,7 @@ struct request {
 
 _Noreturn static void fail(const char *what, const char *which)
 {
-	fprintf(stderr, "corpus-check: %s %s\n", what, which);
+	fprintf(stderr, "corpus: %s %s\n", what, which);
 	exit(2);
 }
 
@@ -46,7 +45,7 @@ static void add_needs(struct request *request, const char *needs)
 
 		if (word[0] != '@') {
 			if (request->count == NEEDS_MAX ||
-			    !place_module(&place, word, request->paths[request->count++]))
+			    !place_module(place, word, request->paths[request->count++]))
 				fail("no stock module", word);
 			continue;
 		}
@@ -100,46 +99,52 @@ static void judge(struct request *request, const struct corpus_case *test)
 		snprintf(request->reason, sizeof(request->reason), "kocoon_check gave %d", err);
 }
 
-int main(int argc, char **argv)
+/* Prints where the library's answer is not the one of a file; whether all agree. */
+static bool agree(const struct corpus_case *test, const struct request *request,
+		  const struct answers *answers, char **files, int count)
 {
-	struct answers answers[ANSWERS_MAX];
-	const struct corpus_case *test;
-	int files = argc - 3, n = 0, failed = 0;
+	bool good = true;
 
-	if (files < 1 || files > ANSWERS_MAX)
-		fail("usage: corpus-check", "KIND FOLDER ANSWERS...");
-	folder = argv[2];
-	if (!place_find(&place, argv[1]))
-		return 2;
-	if (kocoon_kernel_open(place.vmlinuz, NULL, NULL, &kernel))
-		fail("can't open", place.vmlinuz);
-	for (int i = 0; i < files; i++)
-		answers[i] = answers_read(argv[3 + i], argv[1]);
+	for (int i = 0; i < count; i++) {
+		const char *wanted = answers_find(&answers[i], test->name);
+
+		if (wanted && request->answer && !strcmp(wanted, request->answer))
+			continue;
+		printf("# %s (%s): kernel %s, kocoon %s: %s; by %s\n", test->name, test->what,
+		       wanted ? wanted : "not asked", request->answer ? request->answer : "nothing",
+		       request->reason, files[i]);
+		good = false;
+	}
+	return good;
+}
+
+int corpus_check(const struct place *where, const char *kind, const char *built, char **files,
+		 int count)
+{
+	struct answers answers[CORPUS_ANSWERS_MAX];
+	const struct corpus_case *test;
+	int n = 0, failed = 0;
+
+	place = where;
+	folder = built;
+	if (kocoon_kernel_open(place->vmlinuz, NULL, NULL, &kernel))
+		fail("can't open", place->vmlinuz);
+	for (int i = 0; i < count; i++)
+		answers[i] = answers_read(files[i], kind);
 	for (size_t i = 0; (test = corpus_case(i)) != NULL; i++) {
 		struct request request = { 0 };
-		bool good = true;
+		bool good;
 
-		if (!place_takes(&place, test))
+		if (!place_takes(place, test))
 			continue;
 		judge(&request, test);
-		for (int j = 0; j < files; j++) {
-			const char *wanted = answers_find(&answers[j], test->name);
-
-			if (wanted && request.answer && !strcmp(wanted, request.answer))
-				continue;
-			printf("# %s (%s): kernel %s, kocoon %s: %s; by %s\n", test->name,
-			       test->what, wanted ? wanted : "not asked",
-			       request.answer ? request.answer : "nothing", request.reason,
-			       argv[3 + j]);
-			good = false;
-		}
+		good = agree(test, &request, answers, files, count);
 		printf("%sok %d - %s\n", good ? "" : "not ", ++n, test->name);
 		failed += !good;
 	}
 	printf("1..%d\n", n);
-	for (int i = 0; i < files; i++)
+	for (int i = 0; i < count; i++)
 		answers_deinit(&answers[i]);
 	kocoon_kernel_free(kernel);
-	place_deinit(&place);
 	return failed != 0;
 }

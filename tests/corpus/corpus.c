@@ -1,141 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * corpus KIND FOLDER
+ * corpus build KIND FOLDER
+ * corpus check KIND FOLDER ANSWERS...
  *
- * Builds the damaged modules of cases.c from the stock modules of a kernel in the cache, and a
- * list of them for tests/oracle/ask. FOLDER then has NAME.ko for each case, `list`, and `append`:
- * what the kernel's command line needs.
+ * Damaged modules, built from the stock modules of the kernel KIND in the cache, and the library's
+ * verdicts on them beside those of the real kernel.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "damage.h"
-#include "place.h"
-
-enum { INIT_IGNORE_MODVERSIONS = 1, INIT_IGNORE_VERMAGIC = 2, INIT_COMPRESSED = 4 };
-
-static struct place place;
-
-void corpus_stock_path(const char *module, char path[4096])
-{
-	if (!place_module(&place, module, path)) {
-		fprintf(stderr, "corpus: %s has no module %s\n", place.modules, module);
-		exit(2);
-	}
-}
-
-static FILE *create(const char *folder, const char *name, const char *end)
-{
-	char path[4096];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s%s", folder, name, end);
-	file = fopen(path, "wbe");
-	if (!file) {
-		fprintf(stderr, "corpus: can't write %s: %s\n", path, strerror(errno));
-		exit(2);
-	}
-	return file;
-}
-
-static void finish(FILE *file)
-{
-	if (ferror(file) || fclose(file)) {
-		perror("corpus: can't write");
-		exit(2);
-	}
-}
-
-static void build(const struct corpus_case *test, const char *folder)
-{
-	FILE *file = create(folder, test->name, ".ko");
-	struct edit edit;
-	char path[4096];
-
-	corpus_stock_path(test->base, path);
-	edit = edit_open(path, test->name);
-	if (!(test->flags & KEEP_SIGNATURE))
-		edit_strip_signature(&edit);
-	if (test->damage)
-		test->damage(&edit, test);
-	if (test->pack)
-		test->pack(&edit, test);
-	if (test->spoil)
-		test->spoil(&edit, test);
-	fwrite(edit.data, 1, edit.len, file);
-	finish(file);
-	edit_close(&edit);
-}
-
-static int finit_flags(const struct corpus_case *test)
-{
-	int flags = 0;
-
-	if (test->flags & FORCE_MODVERSIONS)
-		flags |= INIT_IGNORE_MODVERSIONS;
-	if (test->flags & FORCE_VERMAGIC)
-		flags |= INIT_IGNORE_VERMAGIC;
-	if (test->pack == pack_xz || test->pack == pack_gzip || test->pack == pack_zstd)
-		flags |= INIT_COMPRESSED;
-	return flags;
-}
-
-/* A stock module that is to be there before a case; "@case" has come before by itself. */
-static void list_needs(FILE *list, const struct corpus_case *test)
-{
-	char words[256], path[4096], *rest = NULL;
-
-	snprintf(words, sizeof(words), "%s", test->needs ? test->needs : "");
-	for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-		if (word[0] == '@')
-			continue;
-		corpus_stock_path(word, path);
-		fprintf(list, "%s\t-\t\tkeep\n", path);
-	}
-}
-
-/* The cases of one state of the kernel's switches, which can only be tightened. */
-static void build_group(FILE *list, const char *folder, unsigned int group)
-{
-	const struct corpus_case *test;
-
-	for (size_t i = 0; (test = corpus_case(i)) != NULL; i++) {
-		if ((test->flags & (LOCKED_DOWN | SIG_ENFORCED)) != group ||
-		    !place_takes(&place, test))
-			continue;
-		build(test, folder);
-		list_needs(list, test);
-		fprintf(list, "%s/%s.ko\t%d\t\t%s\n", folder, test->name, finit_flags(test),
-			test->flags & KEEP_LOADED ? "keep" : "");
-	}
-}
+#include "corpus.h"
 
 int main(int argc, char **argv)
 {
-	FILE *file;
+	struct place place;
+	int files = argc - 4, code = 0;
+	bool build = argc == 4 && !strcmp(argv[1], "build");
 
-	if (argc != 3) {
-		fputs("usage: corpus KIND FOLDER\n", stderr);
+	if (!build && (files < 1 || files > CORPUS_ANSWERS_MAX || strcmp(argv[1], "check") != 0)) {
+		fputs("usage: corpus build KIND FOLDER\n"
+		      "       corpus check KIND FOLDER ANSWERS...\n",
+		      stderr);
 		return 2;
 	}
-	if (!place_find(&place, argv[1]))
+	if (!place_find(&place, argv[2]))
 		return 2;
-	if (mkdir(argv[2], 0777) && errno != EEXIST) {
-		perror(argv[2]);
-		return 2;
-	}
-	file = create(argv[2], "list", "");
-	build_group(file, argv[2], 0);
-	fputs("!write\t/sys/kernel/security/lockdown\tintegrity\n", file);
-	build_group(file, argv[2], LOCKED_DOWN);
-	fputs("!write\t/sys/module/module/parameters/sig_enforce\t1\n", file);
-	build_group(file, argv[2], SIG_ENFORCED);
-	finish(file);
-	file = create(argv[2], "append", "");
-	fputs("module_blacklist=" CORPUS_BLACKLIST "\n", file);
-	finish(file);
-	return 0;
+	if (build)
+		corpus_build(&place, argv[3]);
+	else
+		code = corpus_check(&place, argv[2], argv[3], argv + 4, files);
+	place_deinit(&place);
+	return code;
 }
