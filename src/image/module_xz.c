@@ -100,7 +100,7 @@ uint64_t kc_xz_claimed_size(struct kc_span file)
 	uint64_t total = 0;
 	size_t at = 1;
 
-	if (file.len < 2 * LZMA_STREAM_HEADER_SIZE ||
+	if (file.len < 2 * (size_t)LZMA_STREAM_HEADER_SIZE ||
 	    lzma_stream_footer_decode(&footer, file.data + file.len - LZMA_STREAM_HEADER_SIZE) !=
 		    LZMA_OK ||
 	    footer.backward_size > file.len - LZMA_STREAM_HEADER_SIZE)

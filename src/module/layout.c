@@ -227,7 +227,7 @@ static int layout_symtab(struct kc_load *load)
 	uint64_t count = sym->shdr.sh_size / sizeof(Elf64_Sym);
 	uint64_t start = start_in_allocation(load, KOCOON_REGION_DATA);
 	uint64_t align = sym->shdr.sh_addralign ? sym->shdr.sh_addralign : 1;
-	uint64_t names;
+	uint64_t names = 0;
 	int err;
 
 	sym->shdr.sh_flags |= SHF_ALLOC;

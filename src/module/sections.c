@@ -92,7 +92,7 @@ int kc_check_export_symbol_versions(struct kc_load *load)
 
 /* One field of an entry of a relocated export table: the address that it holds; 0: none. */
 static uint64_t entry_field(const struct kc_load *load, const uint8_t *entry, uint64_t address,
-			    unsigned int field)
+			    size_t field)
 {
 	if (load->abi->kernel_symbol_relative) {
 		uint64_t offset = (uint64_t)(int64_t)(int32_t)kc_load32(entry + field * 4);

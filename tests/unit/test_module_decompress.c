@@ -951,7 +951,7 @@ static int write_cases(const char *folder, const char *module)
 	if (!in)
 		return 1;
 	len = fread(bytes, 1, sizeof(bytes), in);
-	fclose(in);
+	(void)fclose(in);
 	snprintf(path, sizeof(path), "%s/list", folder);
 	list = fopen(path, "w");
 	if (!list)
