@@ -106,18 +106,6 @@ static bool find_whole_string(struct kc_span area, const char *text)
 	return found != NULL;
 }
 
-/* Exports for named modules only carry this prefix in the namespace's place. */
-static bool exports_to_modules(const struct kocoon_kernel *kernel)
-{
-	for (size_t i = 0; i < kernel->exports.count; i++) {
-		const char *ns = kernel->exports.array[i].ns;
-
-		if (ns && !strncmp(ns, "module:", 7))
-			return true;
-	}
-	return false;
-}
-
 static void probe_rodata(const struct kocoon_kernel *kernel, struct kc_behaviour *behaviour)
 {
 	struct kc_span bytes;
@@ -128,8 +116,8 @@ static void probe_rodata(const struct kocoon_kernel *kernel, struct kc_behaviour
 		behaviour->extended_modversions |= find_whole_string(bytes, "__version_ext_crcs");
 		behaviour->module_namespaces |= find_whole_string(bytes, "module:");
 	}
-	behaviour->module_namespaces |= exports_to_modules(kernel) ||
-					kc_kernel_has_symbol(kernel, "verify_module_namespace");
+	/* Exports that carry the prefix don't tell: stable kernels have some and don't know it. */
+	behaviour->module_namespaces |= kc_kernel_has_symbol(kernel, "verify_module_namespace");
 }
 
 /*
@@ -242,7 +230,6 @@ static void probe_symvers(const struct kocoon_kernel *kernel, struct kc_behaviou
 	*behaviour = today;
 	for (size_t i = 0; i < kernel->exports.count; i++)
 		behaviour->modversions |= kernel->exports.array[i].has_crc;
-	behaviour->module_namespaces = exports_to_modules(kernel);
 }
 
 void kc_kernel_probe_behaviour(struct kocoon_kernel *kernel)
@@ -261,6 +248,7 @@ void kc_kernel_probe_behaviour(struct kocoon_kernel *kernel)
 		has_section(kernel, "__kcrctab", "__start___kcrctab", "__stop___kcrctab") ||
 		has_section(kernel, "__kcrctab_gpl", "__start___kcrctab_gpl",
 			    "__stop___kcrctab_gpl");
+	behaviour->btf_mismatch_allowed |= kc_kernel_btf_mismatch_passes(kernel);
 	behaviour->smp = strstr(kernel->vermagic, " SMP ") != NULL;
 }
 

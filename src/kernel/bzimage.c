@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/mman.h>
 
 #include "kernel/parts.h"
 
@@ -27,6 +28,7 @@ enum {
 	PAYLOAD_LENGTH = 0x24c,
 	HEADER_END = 0x250,
 	VERSION_MAX = 256,
+	LARGE_PAGE = 2 << 20,
 };
 
 bool kc_bzimage_detect(struct kc_span file)
@@ -83,15 +85,30 @@ int kc_bzimage_open(struct kc_span file, struct kocoon_report *report, struct kc
 	return 0;
 }
 
+/* Some fifty megabytes are about to be written: page by page, a quarter of the time goes into faults.
+ * Only a wish. */
+static void ask_for_large_pages(const struct kc_buffer *buffer)
+{
+	uintptr_t start = ((uintptr_t)buffer->data + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1);
+	uintptr_t end = (uintptr_t)(buffer->data + buffer->capacity) & ~(uintptr_t)(LARGE_PAGE - 1);
+
+	if (start < end)
+		(void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
 /* The room is reserved by the size word: where it lies, the unpacker makes more, or less is used. */
 static int reserve(const struct kc_bzimage *image, struct kc_buffer *buffer)
 {
 	enum { PACKED_AT_MOST = 64 };
+	int err;
 
 	if (image->unpacked_size > KC_KERNEL_IMAGE_MAX ||
 	    image->unpacked_size / PACKED_AT_MOST > image->payload.len)
 		return 0;
-	return kc_buffer_reserve(buffer, (size_t)image->unpacked_size);
+	err = kc_buffer_reserve(buffer, (size_t)image->unpacked_size);
+	if (!err)
+		ask_for_large_pages(buffer);
+	return err;
 }
 
 int kc_bzimage_unpack(const struct kc_bzimage *image, struct kc_buffer *buffer,

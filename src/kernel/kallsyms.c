@@ -63,6 +63,17 @@ size_t kc_kallsyms_expand(const struct kc_kallsyms *kallsyms, uint64_t place,
 	return len;
 }
 
+size_t kc_kallsyms_measure(const struct kc_kallsyms *kallsyms, uint64_t place, uint64_t *next_ret)
+{
+	struct kc_span packed = read_entry(kallsyms, &place);
+	size_t len = 0;
+
+	for (size_t i = 0; i < packed.len; i++)
+		len += kallsyms->token_len[packed.data[i]];
+	*next_ret = place;
+	return len && len < KC_NAME_MAX ? len : KC_NAME_MAX;
+}
+
 static uint64_t find_entry(const struct kc_kallsyms *kallsyms, uint32_t index)
 {
 	uint64_t place = kc_load32(kallsyms->markers.data + (size_t)(index / BLOCK) * 4);

@@ -463,14 +463,13 @@ static int open_parts(struct kocoon_kernel *kernel, const char *path,
 	return err;
 }
 
-static struct kc_once *const *list_onces(struct kocoon_kernel *kernel, struct kc_once *onces[5])
+static void list_onces(struct kocoon_kernel *kernel, struct kc_once *onces[5])
 {
 	onces[0] = &kernel->symbols_once;
 	onces[1] = &kernel->btf_once;
 	onces[2] = &kernel->abi_once;
 	onces[3] = &kernel->behaviour_once;
 	onces[4] = &kernel->facts_once;
-	return onces;
 }
 
 static struct kocoon_kernel *kernel_new(void)

@@ -109,7 +109,9 @@ uint64_t kc_kallsyms_address(const struct kc_kallsyms *kallsyms, uint32_t index)
  */
 size_t kc_kallsyms_expand(const struct kc_kallsyms *kallsyms, uint64_t place,
 			  char text_ret[KC_NAME_MAX + 1], uint64_t *next_ret);
-/* The same for the n-th symbol by name. False: the by-name order is damaged there. */
+/* The length that kc_kallsyms_expand() would return at most, without expanding. */
+size_t kc_kallsyms_measure(const struct kc_kallsyms *kallsyms, uint64_t place, uint64_t *next_ret);
+/* The n-th symbol by name, expanded. False: the by-name order is damaged there. */
 KC_MUST_CHECK bool kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms, uint32_t position,
 					     char text_ret[KC_NAME_MAX + 1]);
 /*
@@ -248,6 +250,8 @@ const struct kc_symbols *kc_kernel_symbol_table(const struct kocoon_kernel *kern
 bool kc_kernel_section(const struct kocoon_kernel *kernel, const char *section, const char *start,
 		       const char *stop, uint64_t *address_ret, struct kc_span *bytes_ret);
 void kc_kernel_make_facts(struct kocoon_kernel *kernel);
+/* Whether the code behind the kernel's complaint about a module's BTF goes on as if all were well. */
+bool kc_kernel_btf_mismatch_passes(const struct kocoon_kernel *kernel);
 void kc_kernel_probe_behaviour(struct kocoon_kernel *kernel);
 void kc_kernel_make_abi(struct kocoon_kernel *kernel);
 

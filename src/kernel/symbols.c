@@ -56,12 +56,11 @@ void kc_symbols_deinit(struct kc_symbols *symbols)
 /* Bytes of all names, each with its NUL, without its type. */
 static size_t measure_names(const struct kc_kallsyms *kallsyms)
 {
-	char text[KC_NAME_MAX + 1];
 	uint64_t place = 0;
 	size_t size = 0;
 
 	for (uint32_t i = 0; i < kallsyms->count; i++)
-		size += kc_kallsyms_expand(kallsyms, place, text, &place);
+		size += kc_kallsyms_measure(kallsyms, place, &place);
 	return size;
 }
 
@@ -88,7 +87,10 @@ int kc_symbols_from_kallsyms(const struct kc_kallsyms *kallsyms, struct kc_symbo
 		};
 		name += len;
 	}
-	return finish(&symbols, 0, symbols_ret);
+	if (!kallsyms->by_name.len)
+		return finish(&symbols, 0, symbols_ret);
+	*symbols_ret = symbols;
+	return 0;
 }
 
 static int compare_symbols(const void *left, const void *right)
