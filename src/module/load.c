@@ -104,13 +104,16 @@ int kc_load_prepare(struct kc_load *load, struct kc_span image, kc_exists_fn *ex
 	refuse(load, KOCOON_STAGE_MODVERSION, kc_check_modstruct_version(load));
 	refuse(load, KOCOON_STAGE_VERMAGIC, kc_check_modinfo(load));
 	refuse(load, KOCOON_STAGE_LIVEPATCH, kc_check_modinfo_livepatch(load));
-	refuse(load, KOCOON_STAGE_DUPLICATE, duplicate(load, exists, context));
+	if (load->behaviour->early_mod_check)
+		refuse(load, KOCOON_STAGE_DUPLICATE, duplicate(load, exists, context));
 	refuse(load, KOCOON_STAGE_RWX, kc_enforce_rwx_sections(load));
 
 	if (stop(load, KOCOON_STAGE_LAYOUT, kc_layout_sections(load)))
 		return load->err;
-	if (stop(load, KOCOON_STAGE_SYMBOLS, kc_collect_imports(load)))
-		return load->err;
+	/* Kernels that don't ask early ask when the module enters the list. */
+	if (!load->behaviour->early_mod_check)
+		refuse(load, KOCOON_STAGE_DUPLICATE, duplicate(load, exists, context));
+	stop(load, KOCOON_STAGE_SYMBOLS, kc_collect_imports(load));
 	return load->err;
 }
 
