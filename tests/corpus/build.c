@@ -76,7 +76,7 @@ static int finit_flags(const struct corpus_case *test)
 		flags |= INIT_IGNORE_MODVERSIONS;
 	if (test->flags & FORCE_VERMAGIC)
 		flags |= INIT_IGNORE_VERMAGIC;
-	if (test->pack == pack_xz || test->pack == pack_gzip || test->pack == pack_zstd)
+	if (test->pack == pack_xz)
 		flags |= INIT_COMPRESSED;
 	return flags;
 }

@@ -133,12 +133,12 @@ const struct corpus_case corpus_module_cases[] = {
 	{ "ctors-and-init-array", "crc7", "sections .ctors and .init_array", add_two_sections,
 	  .text = ".ctors", .more = ".init_array", .at = SHT_PROGBITS,
 	  .value = SHF_ALLOC | SHF_WRITE, .width = 8 },
-	{ "param-odd-size", "dummy", "__param is cut", add_shdr, .text = "__param", SHDR(sh_size),
-	  .value = (uint64_t)-1 },
+	{ "param-odd-size", "dummy", "a byte behind the last entry of __param", grow_section,
+	  .text = "__param", .value = 1 },
 	{ "param-obsolete", "dummy", "a section __obsparm", add_section, .text = "__obsparm",
 	  .at = SHT_PROGBITS, .value = SHF_ALLOC, .width = 64 },
-	{ "ksymtab-odd-size", "crc7", "__ksymtab is cut", add_shdr, .text = "__ksymtab",
-	  SHDR(sh_size), .value = (uint64_t)-1 },
+	{ "ksymtab-odd-size", "crc7", "a byte behind the last entry of __ksymtab", grow_section,
+	  .text = "__ksymtab", .value = 1 },
 
 	/* exports */
 	{ "export-of-kernel", "crc7", "exports a name that the kernel exports", rename_export,

@@ -13,7 +13,8 @@ const struct corpus_case corpus_wrapping_cases[] = {
 	{ "intact-unsigned", "crc7", "its signature is cut off" },
 	{ "intact-dummy", "dummy", "its signature is cut off" },
 
-	/* compressed streams */
+	/* Compressed streams. Which format it is goes by the magic, as in kmod: what is no xz, or of a
+	 * format that the kernel does not unpack itself, is unpacked before or put to it as it is. */
 	{ "xz", "crc7", "packed with the check that Debian uses", .pack = pack_xz,
 	  .flags = NEW_ONLY | KEEP_SIGNATURE },
 	{ "xz-no-check", "crc7", "no integrity check", .pack = pack_xz, .value = XZ_NO_CHECK,
@@ -36,8 +37,6 @@ const struct corpus_case corpus_wrapping_cases[] = {
 	  .flags = NEW_ONLY },
 	{ "xz-of-63-bytes", "crc7", "an ELF header less one byte, packed", truncate_file, .at = 63,
 	  .pack = pack_xz, .flags = NEW_ONLY },
-	{ "xz-magic", "crc7", "a wrong byte in the magic", .pack = pack_xz, .spoil = flip_byte,
-	  .at = 5, .value = 1, .flags = NEW_ONLY },
 	{ "xz-header-flags", "crc7", "reserved stream flags", .pack = pack_xz, .spoil = set_byte,
 	  .at = 6, .value = 1, .flags = NEW_ONLY },
 	{ "xz-header-crc", "crc7", "the header's CRC is wrong", .pack = pack_xz, .spoil = set_byte,
@@ -52,8 +51,6 @@ const struct corpus_case corpus_wrapping_cases[] = {
 	  .at = -8, .value = 1, .flags = NEW_ONLY },
 	{ "xz-footer-magic", "crc7", "a bit flipped in the last byte", .pack = pack_xz,
 	  .spoil = flip_byte, .at = -1, .value = 1, .flags = NEW_ONLY },
-	{ "xz-cut-5", "crc7", "5 bytes of the magic", .pack = pack_xz, .spoil = truncate_file,
-	  .at = 5, .flags = NEW_ONLY },
 	{ "xz-cut-6", "crc7", "the magic alone", .pack = pack_xz, .spoil = truncate_file, .at = 6,
 	  .flags = NEW_ONLY },
 	{ "xz-cut-12", "crc7", "the stream header alone", .pack = pack_xz, .spoil = truncate_file,
@@ -66,10 +63,6 @@ const struct corpus_case corpus_wrapping_cases[] = {
 	  .at = -1, .flags = NEW_ONLY },
 	{ "xz-trailing-bytes", "crc7", "bytes behind the stream", .pack = pack_xz,
 	  .spoil = append_packed, .text = "trailing", .flags = NEW_ONLY },
-	{ "xz-expected-gzip", "crc7", "packed with gzip, before a kernel that unpacks xz",
-	  .pack = pack_gzip, .flags = NEW_ONLY },
-	{ "xz-expected-zstd", "crc7", "packed with zstd, before a kernel that unpacks xz",
-	  .pack = pack_zstd, .flags = NEW_ONLY },
 
 	/* signature trailer */
 	{ "marker-cut", "crc7", "the last byte of the marker is missing", truncate_file, .at = -1,
@@ -152,9 +145,9 @@ const struct corpus_case corpus_wrapping_cases[] = {
 	{ "pkcs7-digest-unknown", "crc7", "the signer's digest is unknown", spoil_digest_name,
 	  .at = 1, .value = 0x7f, .flags = KEEP_SIGNATURE },
 	{ "pkcs7-digest-sha384", "crc7", "the signer's digest is said to be SHA-384",
-	  spoil_digest_name, .at = 1, .value = 2, .flags = KEEP_SIGNATURE },
+	  spoil_digest_name, .at = 1, .value = 2, .flags = KEEP_SIGNATURE | NEW_ONLY },
 	{ "pkcs7-digest-sha3-256", "crc7", "the signer's digest is said to be SHA3-256",
-	  spoil_digest_name, .at = 1, .value = 8, .flags = KEEP_SIGNATURE },
+	  spoil_digest_name, .at = 1, .value = 8, .flags = KEEP_SIGNATURE | NEW_ONLY },
 	{ "pkcs7-cut-1", "crc7", "its last byte is missing", cut_signature, .value = 1,
 	  .flags = KEEP_SIGNATURE },
 	{ "pkcs7-cut-100", "crc7", "its last 100 bytes are missing", cut_signature, .value = 100,

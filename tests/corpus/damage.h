@@ -97,8 +97,6 @@ corpus_damage sign; /* value; text: digest */
 
 /* compression */
 corpus_damage pack_xz; /* value: enum corpus_packing */
-corpus_damage pack_gzip;
-corpus_damage pack_zstd;
 enum corpus_packing {
 	XZ_NO_CHECK = 1,
 	XZ_CRC64 = 2,

@@ -6,8 +6,6 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "damage.h"
 
@@ -271,38 +269,6 @@ void pack_xz(struct edit *edit, const struct corpus_case *test)
 	len = xz_stream(edit, test, packed, limit);
 	if (test->value & XZ_TWICE)
 		len += xz_stream(edit, test, packed + len, limit);
-	set_packed(edit, packed, len);
-}
-
-void pack_gzip(struct edit *edit, const struct corpus_case *test)
-{
-	size_t limit = edit->len * 2 + 65536;
-	uint8_t *packed = room(edit, limit);
-	z_stream stream = {
-		.next_in = edit->data,
-		.avail_in = (uInt)edit->len,
-		.next_out = packed,
-		.avail_out = (uInt)limit,
-	};
-
-	(void)test;
-	if (deflateInit2(&stream, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK ||
-	    deflate(&stream, Z_FINISH) != Z_STREAM_END)
-		edit_fail(edit, "gzip can't do that");
-	limit = stream.total_out;
-	deflateEnd(&stream);
-	set_packed(edit, packed, limit);
-}
-
-void pack_zstd(struct edit *edit, const struct corpus_case *test)
-{
-	size_t limit = ZSTD_compressBound(edit->len), len;
-	uint8_t *packed = room(edit, limit);
-
-	(void)test;
-	len = ZSTD_compress(packed, limit, edit->data, edit->len, 3);
-	if (ZSTD_isError(len))
-		edit_fail(edit, "zstd can't do that");
 	set_packed(edit, packed, len);
 }
 
