@@ -83,25 +83,17 @@ static uint64_t find_entry(const struct kc_kallsyms *kallsyms, uint32_t index)
 	return place;
 }
 
-/* Index of the n-th symbol by name; the table's count where the order is damaged. */
-static uint32_t sorted_index(const struct kc_kallsyms *kallsyms, uint32_t position)
+uint32_t kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms, uint32_t position,
+				   char text_ret[KC_NAME_MAX + 1])
 {
 	const uint8_t *entry = kallsyms->by_name.data + (size_t)position * 3;
 	uint32_t index = (uint32_t)entry[0] << 16 | (uint32_t)entry[1] << 8 | entry[2];
-
-	return index < kallsyms->count ? index : kallsyms->count;
-}
-
-bool kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms, uint32_t position,
-			       char text_ret[KC_NAME_MAX + 1])
-{
-	uint32_t index = sorted_index(kallsyms, position);
 	uint64_t next;
 
-	if (index == kallsyms->count)
-		return false;
+	if (index >= kallsyms->count)
+		return KC_INDEX_NONE;
 	kc_kallsyms_expand(kallsyms, find_entry(kallsyms, index), text_ret, &next);
-	return true;
+	return index;
 }
 
 uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name, bool clones)
@@ -109,22 +101,24 @@ uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name
 	uint32_t low = 0, high = kallsyms->by_name.len ? kallsyms->count : 0;
 	char text[KC_NAME_MAX + 1];
 	size_t len = strlen(name);
+	uint32_t index;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (!kc_kallsyms_expand_sorted(kallsyms, middle, text))
+		if (kc_kallsyms_expand_sorted(kallsyms, middle, text) == KC_INDEX_NONE)
 			return KC_INDEX_NONE;
 		if (strcmp(text + 1, name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	/* Nothing that a compiler puts into names is lower than '.': clones follow the name itself. */
-	if (!kallsyms->by_name.len || low == kallsyms->count ||
-	    !kc_kallsyms_expand_sorted(kallsyms, low, text) || strncmp(text + 1, name, len) != 0)
+	if (!kallsyms->by_name.len || low == kallsyms->count)
 		return KC_INDEX_NONE;
-	if (text[1 + len] == 0 || (clones && text[1 + len] == '.'))
-		return sorted_index(kallsyms, low);
-	return KC_INDEX_NONE;
+	index = kc_kallsyms_expand_sorted(kallsyms, low, text);
+	/* Nothing that a compiler puts into names is lower than '.': clones follow the name itself. */
+	if (index == KC_INDEX_NONE || strncmp(text + 1, name, len) != 0 ||
+	    (text[1 + len] && !(clones && text[1 + len] == '.')))
+		return KC_INDEX_NONE;
+	return index;
 }

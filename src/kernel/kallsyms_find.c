@@ -209,7 +209,8 @@ static bool addresses_ascend(const struct kc_kallsyms *kallsyms)
 /* Addresses at `place`, in the forms that have a base; the base at `base`. */
 static bool try_offsets(struct search *search, uint64_t place, uint64_t base)
 {
-	static const enum kc_kallsyms_form forms[] = { KC_KALLSYMS_SIGNED, KC_KALLSYMS_UNSIGNED };
+	/* Offsets without a sign ascend when read with one, too; not the other way round. */
+	static const enum kc_kallsyms_form forms[] = { KC_KALLSYMS_UNSIGNED, KC_KALLSYMS_SIGNED };
 	struct kc_kallsyms *found = &search->found;
 
 	if (!kc_span_sub(search->area, place, (uint64_t)found->count * 4, &found->addresses) ||
@@ -255,17 +256,24 @@ static bool find_addresses(struct search *search, uint64_t *end_ret)
 	return try_absolute(search, behind);
 }
 
-/* Whether samples of the order of names are in order. */
+/* Whether samples of the order of names are in order: by name, those of one name by index. */
 static bool names_ascend(const struct kc_kallsyms *kallsyms)
 {
 	char texts[2][KC_NAME_MAX + 1] = { { 0 }, { 0 } };
-	uint32_t step = kallsyms->count / SAMPLES + 1;
+	uint32_t step = kallsyms->count / SAMPLES + 1, last = 0;
 	size_t turn = 0;
 
-	for (uint32_t i = 0; i < kallsyms->count; i += step, turn ^= 1)
-		if (!kc_kallsyms_expand_sorted(kallsyms, i, texts[turn]) ||
-		    strcmp(texts[turn] + 1, texts[turn ^ 1] + 1) < 0)
+	for (uint32_t i = 0; i < kallsyms->count; i += step, turn ^= 1) {
+		uint32_t index = kc_kallsyms_expand_sorted(kallsyms, i, texts[turn]);
+		int order;
+
+		if (index == KC_INDEX_NONE)
 			return false;
+		order = strcmp(texts[turn] + 1, texts[turn ^ 1] + 1);
+		if (order < 0 || (order == 0 && index <= last))
+			return false;
+		last = index;
+	}
 	return true;
 }
 

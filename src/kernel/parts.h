@@ -111,9 +111,9 @@ size_t kc_kallsyms_expand(const struct kc_kallsyms *kallsyms, uint64_t place,
 			  char text_ret[KC_NAME_MAX + 1], uint64_t *next_ret);
 /* The length that kc_kallsyms_expand() would return at most, without expanding. */
 size_t kc_kallsyms_measure(const struct kc_kallsyms *kallsyms, uint64_t place, uint64_t *next_ret);
-/* The n-th symbol by name, expanded. False: the by-name order is damaged there. */
-KC_MUST_CHECK bool kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms, uint32_t position,
-					     char text_ret[KC_NAME_MAX + 1]);
+/* The n-th symbol by name, expanded: its index. KC_INDEX_NONE: the by-name order is damaged there. */
+KC_MUST_CHECK uint32_t kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms,
+						 uint32_t position, char text_ret[KC_NAME_MAX + 1]);
 /*
  * By name, through the by-name order: the lowest index of this name, or where `clones`, of this
  * name with or without a compiler's suffix (".isra.0"). KC_INDEX_NONE: none.
