@@ -216,6 +216,7 @@ struct kocoon_policy {
 	const char *blacklist; /* module_blacklist=: names, separated by commas; or NULL */
 	unsigned int threads; /* 0: one a processor */
 	uint64_t base; /* where module memory starts; 0: the architecture's own place */
+	bool compressed_file; /* MODULE_INIT_COMPRESSED_FILE: that kernel unpacks, user space does not */
 };
 
 enum kocoon_signature_state {

@@ -54,6 +54,13 @@ struct kc_decompressor {
 	bool xz_any_check; /* xz: integrity checks that it doesn't know are skipped, not refused */
 };
 
+/*
+ * Whether this kernel can be given the file with MODULE_INIT_COMPRESSED_FILE. -EOPNOTSUPP: it has no
+ * decompressor; -EINVAL: not the format that it takes.
+ */
+KC_MUST_CHECK int kc_module_check_compressed(const struct kc_decompressor *kernel,
+					     struct kc_span file, struct kocoon_report *report);
+
 /* State of a thread's decompressors, used again for each module; zero-filled at first. */
 struct kc_unpacker {
 	void *xz; /* private to module_xz.c, owned */

@@ -403,6 +403,24 @@ static const char *format_name(enum kc_format format)
 	return "another format";
 }
 
+int kc_module_check_compressed(const struct kc_decompressor *kernel, struct kc_span file,
+			       struct kocoon_report *report)
+{
+	const struct module_format *format = find_format(file);
+
+	if (kernel->format == KC_FORMAT_NONE)
+		return kc_finding(report, KOCOON_STAGE_DECOMPRESS, -EOPNOTSUPP,
+				  "this kernel can't decompress modules");
+	if (format && format->format == kernel->format)
+		return 0;
+	kc_finding(report, KOCOON_STAGE_DECOMPRESS, -EINVAL,
+		   "not compressed as this kernel wants it");
+	kc_expected(report, "%s", format_name(kernel->format));
+	kc_found(report, "%s", format ? format->name : "none of the known formats");
+	kc_hint(report, "let kmod unpack it, or compress it with %s", format_name(kernel->format));
+	return -EINVAL;
+}
+
 int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span file,
 			 struct kc_unpacker *unpacker, struct kc_buffer *buffer,
 			 struct kocoon_report *report, enum kc_format *format_ret,

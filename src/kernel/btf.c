@@ -100,6 +100,18 @@ static uint32_t member_size(const struct btf *btf, const struct btf_type *type, 
 	return size > 0 && size <= UINT32_MAX ? (uint32_t)size : otherwise;
 }
 
+bool kc_kernel_member(const struct kocoon_kernel *kernel, const char *type, const char *member,
+		      uint32_t *offset_ret)
+{
+	const struct btf *btf = kc_kernel_btf(kernel);
+	uint32_t offset = member_offset(btf, find_struct(btf, type), member, UINT32_MAX);
+
+	if (offset == UINT32_MAX)
+		return false;
+	*offset_ret = offset;
+	return true;
+}
+
 void kc_kernel_make_abi(struct kocoon_kernel *kernel)
 {
 	const struct btf *btf = kc_kernel_btf(kernel);

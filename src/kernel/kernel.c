@@ -463,19 +463,20 @@ static int open_parts(struct kocoon_kernel *kernel, const char *path,
 	return err;
 }
 
-static void list_onces(struct kocoon_kernel *kernel, struct kc_once *onces[5])
+static void list_onces(struct kocoon_kernel *kernel, struct kc_once *onces[6])
 {
 	onces[0] = &kernel->symbols_once;
 	onces[1] = &kernel->btf_once;
 	onces[2] = &kernel->abi_once;
 	onces[3] = &kernel->behaviour_once;
 	onces[4] = &kernel->facts_once;
+	onces[5] = &kernel->builtins_once;
 }
 
 static struct kocoon_kernel *kernel_new(void)
 {
 	struct kocoon_kernel *kernel = calloc(1, sizeof(*kernel));
-	struct kc_once *onces[5];
+	struct kc_once *onces[6];
 
 	if (!kernel)
 		return NULL;
@@ -487,7 +488,7 @@ static struct kocoon_kernel *kernel_new(void)
 
 void kocoon_kernel_free(struct kocoon_kernel *kernel)
 {
-	struct kc_once *onces[5];
+	struct kc_once *onces[6];
 
 	if (!kernel)
 		return;
@@ -499,6 +500,7 @@ void kocoon_kernel_free(struct kocoon_kernel *kernel)
 	btf__free(kernel->btf);
 	kc_symbols_deinit(&kernel->symbols);
 	kc_exports_deinit(&kernel->exports);
+	kc_builtins_deinit(&kernel->builtins);
 	kc_keyring_deinit(&kernel->keyring);
 	kc_buffer_deinit(&kernel->image);
 	if (kernel->mapping)

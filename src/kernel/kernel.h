@@ -112,6 +112,8 @@ const struct btf *kc_kernel_btf(const struct kocoon_kernel *kernel);
 struct kc_span kc_kernel_btf_bytes(const struct kocoon_kernel *kernel);
 /* Trusted certificates; count of them. The array and the certificates are the kernel's. */
 size_t kc_kernel_certificates(const struct kocoon_kernel *kernel, X509 *const **certificates_ret);
+/* Whether a part that is built in has a folder of this name under /sys/module. */
+bool kc_kernel_has_builtin(const struct kocoon_kernel *kernel, const char *name);
 /* Whether there is an image behind it, and so its keys, BTF and vermagic. */
 bool kc_kernel_has_image(const struct kocoon_kernel *kernel);
 

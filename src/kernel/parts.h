@@ -203,7 +203,17 @@ struct kc_once {
 enum {
 	KC_FACTS_MAX = 40,
 	KC_GAPS_MAX = 8,
+	KC_BUILTINS_MAX = 4096,
 };
+
+/* Names under /sys/module that no module has. */
+struct kc_builtins {
+	char *names[KC_BUILTINS_MAX]; /* owned */
+	size_t count;
+	struct kc_index index;
+};
+
+void kc_builtins_deinit(struct kc_builtins *builtins);
 
 struct kocoon_kernel {
 	/* made by kocoon_kernel_open() */
@@ -229,6 +239,8 @@ struct kocoon_kernel {
 	struct kc_span btf_bytes;
 	struct kc_once abi_once;
 	struct kc_abi abi;
+	struct kc_once builtins_once;
+	struct kc_builtins builtins;
 	struct kc_once behaviour_once;
 	struct kc_behaviour behaviour;
 	struct kc_once facts_once;
@@ -238,6 +250,9 @@ struct kocoon_kernel {
 	size_t fact_text_count;
 };
 
+/* Offset in bytes of a structure's member, by BTF. False: not known. */
+KC_MUST_CHECK bool kc_kernel_member(const struct kocoon_kernel *kernel, const char *type,
+				    const char *member, uint32_t *offset_ret);
 /* Runs `make` for the first caller; the others wait for it. */
 void kc_once_run(struct kc_once *once, const struct kocoon_kernel *kernel,
 		 void (*make)(struct kocoon_kernel *kernel));

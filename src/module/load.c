@@ -63,14 +63,24 @@ static int blacklist(struct kc_load *load)
 	return -EPERM;
 }
 
-static int duplicate(struct kc_load *load, kc_exists_fn *exists, void *context)
+/*
+ * Another module of the name is only known to be there once its own load is decided, so it is asked
+ * last; what the kernel looks at behind its own question then gives way.
+ */
+static void check_duplicate(struct kc_load *load, const struct kc_neighbours *neighbours)
 {
-	if (!exists || !exists(context, load->struct_name))
-		return 0;
+	enum kocoon_stage before =
+		load->behaviour->early_mod_check ? KOCOON_STAGE_DUPLICATE : KOCOON_STAGE_LAYOUT;
+
+	if (!*load->struct_name || !neighbours->exists(neighbours->context, load->struct_name))
+		return;
 	kc_finding(load->report, KOCOON_STAGE_DUPLICATE, -EEXIST,
 		   "a module named %s is loaded already", load->struct_name);
 	kc_hint(load->report, "unload the other one, or leave one of the two files out");
-	return -EEXIST;
+	if (load->err && load->stage <= before)
+		return;
+	load->err = -EEXIST;
+	load->stage = KOCOON_STAGE_DUPLICATE;
 }
 
 /* Sections whose bytes are needed but never become part of the module's memory. */
@@ -80,7 +90,7 @@ static void rewrite_section_headers(struct kc_load *load)
 	load->sections[load->index.info].shdr.sh_flags &= ~(uint64_t)SHF_ALLOC;
 }
 
-int kc_load_prepare(struct kc_load *load, struct kc_span image, kc_exists_fn *exists, void *context)
+int kc_load_prepare(struct kc_load *load, struct kc_span image)
 {
 	load->image = image;
 	load->whole = image;
@@ -104,21 +114,17 @@ int kc_load_prepare(struct kc_load *load, struct kc_span image, kc_exists_fn *ex
 	refuse(load, KOCOON_STAGE_MODVERSION, kc_check_modstruct_version(load));
 	refuse(load, KOCOON_STAGE_VERMAGIC, kc_check_modinfo(load));
 	refuse(load, KOCOON_STAGE_LIVEPATCH, kc_check_modinfo_livepatch(load));
-	if (load->behaviour->early_mod_check)
-		refuse(load, KOCOON_STAGE_DUPLICATE, duplicate(load, exists, context));
 	refuse(load, KOCOON_STAGE_RWX, kc_enforce_rwx_sections(load));
 
 	if (stop(load, KOCOON_STAGE_LAYOUT, kc_layout_sections(load)))
 		return load->err;
-	/* Kernels that don't ask early ask when the module enters the list. */
-	if (!load->behaviour->early_mod_check)
-		refuse(load, KOCOON_STAGE_DUPLICATE, duplicate(load, exists, context));
 	stop(load, KOCOON_STAGE_SYMBOLS, kc_collect_imports(load));
 	return load->err;
 }
 
-int kc_load_finish(struct kc_load *load, kc_exported_fn *exported, void *context)
+int kc_load_finish(struct kc_load *load, const struct kc_neighbours *neighbours)
 {
+	check_duplicate(load, neighbours);
 	if (load->stopped)
 		return load->err;
 	if (stop(load, KOCOON_STAGE_LAYOUT, kc_move_module(load)))
@@ -141,7 +147,8 @@ int kc_load_finish(struct kc_load *load, kc_exported_fn *exported, void *context
 
 	if (stop(load, KOCOON_STAGE_FORMATION, kc_collect_exports(load)))
 		return load->err;
-	refuse(load, KOCOON_STAGE_FORMATION, kc_verify_exported_symbols(load, exported, context));
+	refuse(load, KOCOON_STAGE_FORMATION, kc_verify_exported_symbols(load, neighbours));
 	refuse(load, KOCOON_STAGE_BTF, kc_check_btf(load));
+	refuse(load, KOCOON_STAGE_SYSFS, kc_mod_sysfs_init(load));
 	return load->err;
 }

@@ -146,24 +146,26 @@ void kc_load_init(struct kc_load *load, const struct kocoon_kernel *kernel,
 		  const struct kocoon_policy *policy, struct kocoon_report *report);
 void kc_load_deinit(struct kc_load *load);
 
-/* Whether a module of this name is there already; -EEXIST then. */
-typedef int kc_exists_fn(void *context, const char *name);
-
 /*
  * From the decompressed bytes to layout. Returns load->err; goes on after a refusal where it safely
- * can. load->stopped tells that kc_load_finish() has nothing to do.
+ * can. load->stopped tells that nothing behind it can be looked at.
  */
-int kc_load_prepare(struct kc_load *load, struct kc_span image, kc_exists_fn *exists,
-		    void *context);
+int kc_load_prepare(struct kc_load *load, struct kc_span image);
 
-/* Whether somebody exports a symbol already: the owner's name ("" the kernel), or NULL. */
-typedef const char *kc_exported_fn(void *context, const char *name, uint32_t hash);
+/* The other modules, as far as a load has to know them. */
+struct kc_neighbours {
+	/* Whether a module of this name is there already. */
+	bool (*exists)(void *context, const char *name);
+	/* The name of the module that exports a symbol already; NULL: none does. */
+	const char *(*exported)(void *context, const char *name, uint32_t hash);
+	void *context;
+};
 
 /*
  * From move_module() to what prepare_coming_module() asks of the module. The imports are bound, and
  * the regions have addresses. Returns load->err.
  */
-int kc_load_finish(struct kc_load *load, kc_exported_fn *exported, void *context);
+int kc_load_finish(struct kc_load *load, const struct kc_neighbours *neighbours);
 
 /* ---- stages, in the kernel's order ---- */
 
@@ -206,7 +208,7 @@ int kc_percpu_modalloc(struct kc_load *load); /* sections.c */
 int kc_find_module_sections(struct kc_load *load);
 int kc_check_export_symbol_versions(struct kc_load *load);
 int kc_collect_exports(struct kc_load *load);
-int kc_verify_exported_symbols(struct kc_load *load, kc_exported_fn *exported, void *context);
+int kc_verify_exported_symbols(struct kc_load *load, const struct kc_neighbours *neighbours);
 /* Calls `claim` with the names that the module will export, read before relocation. */
 typedef int kc_claim_fn(void *context, const char *name);
 int kc_claimed_exports(const struct kc_load *load, kc_claim_fn *claim, void *context);
@@ -217,6 +219,8 @@ int kc_simplify_symbols(struct kc_load *load);
 const char *kc_symbol_name(const struct kc_load *load, uint32_t st_name);
 
 int kc_apply_relocations(struct kc_load *load); /* relocate.c */
+
+int kc_mod_sysfs_init(struct kc_load *load); /* sections.c */
 
 int kc_check_btf(struct kc_load *load); /* btf.c */
 

@@ -51,23 +51,33 @@ static int claim_name(void *context, const char *name)
 	return add_claim(claiming->session, name, claiming->entry);
 }
 
-void kc_session_set_state(struct kc_session *session, struct kc_entry *entry,
-			  enum kc_entry_state state)
+void kc_session_set_state(struct kc_session *session, uint32_t number, enum kc_entry_state state)
 {
-	session->waiting -= entry->state == KC_ENTRY_WAITING;
-	session->ready -= entry->state == KC_ENTRY_READY;
+	struct kc_entry *entry = session->entries[number];
+	struct kc_entry_list *from = &session->lists[entry->state];
+	struct kc_entry_list *to = &session->lists[state];
+
+	if (from->numbers) {
+		uint32_t last = from->numbers[--from->count];
+
+		from->numbers[entry->slot] = last;
+		session->entries[last]->slot = entry->slot;
+	}
 	entry->state = state;
-	session->waiting += state == KC_ENTRY_WAITING;
-	session->ready += state == KC_ENTRY_READY;
+	if (to->numbers) {
+		entry->slot = to->count;
+		to->numbers[to->count++] = number;
+	}
 }
 
 /* Wakes those that waited for `wait`. */
 void kc_session_wake(struct kc_session *session, int wait)
 {
-	for (uint32_t i = 0; i < session->count && session->waiting; i++)
-		if (session->entries[i]->state == KC_ENTRY_WAITING &&
-		    session->entries[i]->wait == wait)
-			kc_session_set_state(session, session->entries[i], KC_ENTRY_READY);
+	const struct kc_entry_list *waiting = &session->lists[KC_ENTRY_WAITING];
+
+	for (uint32_t i = waiting->count; i-- > 0;)
+		if (session->entries[waiting->numbers[i]]->wait == wait)
+			kc_session_set_state(session, waiting->numbers[i], KC_ENTRY_READY);
 	pthread_cond_broadcast(&session->changed);
 }
 
@@ -81,7 +91,13 @@ int kc_session_claim(struct kc_session *session, uint32_t number)
 	if (entry->claimed)
 		return 0;
 	entry->claimed = true;
-	if (entry->job && !entry->job->load.stopped)
+	if (*entry->job->load.struct_name) {
+		entry->real_name = strdup(entry->job->load.struct_name);
+		err = entry->real_name ? kc_index_add(&session->name_index,
+						      kc_hash(entry->real_name), number)
+				       : -ENOMEM;
+	}
+	if (!err && !entry->job->load.stopped)
 		err = kc_claimed_exports(&entry->job->load, claim_name, &claiming);
 	session->claimed_count++;
 	while (session->claimed_prefix < session->count &&
@@ -158,8 +174,6 @@ static int find_rival(void *context, const char *name)
 	uint32_t cursor = 0;
 	struct kc_claim *claim;
 
-	if (rivalry->self > session->claimed_prefix)
-		rivalry->wait = KC_WAIT_EARLIER_CLAIMS;
 	while (rivalry->wait == KC_WAIT_NOTHING &&
 	       (claim = kc_session_next_claim(session, name, kc_hash(name), &cursor)))
 		if (claim->entry < rivalry->self &&
@@ -168,16 +182,36 @@ static int find_rival(void *context, const char *name)
 	return rivalry->wait != KC_WAIT_NOTHING;
 }
 
-/* What a prepared entry has to wait for before it can be finished. */
+/* An earlier module of the same name has to be decided first. */
+static int find_namesake(const struct kc_session *session, uint32_t self)
+{
+	const char *name = session->entries[self]->real_name;
+	uint32_t hash = name ? kc_hash(name) : 0;
+	uint32_t cursor = 0;
+	uint32_t other;
+
+	while (name &&
+	       (other = kc_index_next(&session->name_index, hash, &cursor)) != KC_INDEX_NONE)
+		if (other < self && session->entries[other]->state != KC_ENTRY_DONE &&
+		    strcmp(session->entries[other]->real_name, name) == 0)
+			return (int)other;
+	return KC_WAIT_NOTHING;
+}
+
 int kc_session_find_wait(struct kc_session *session, uint32_t self, struct kc_load *load)
 {
 	struct rivalry rivalry = { session, self, KC_WAIT_NOTHING };
 
-	if (load->stopped)
-		return KC_WAIT_NOTHING;
-	if (!session->last_resort && kc_claimed_exports(load, find_rival, &rivalry))
-		return rivalry.wait;
-	return bind_imports(session, self, load);
+	if (!session->last_resort) {
+		if (self > session->claimed_prefix)
+			return KC_WAIT_EARLIER_CLAIMS;
+		rivalry.wait = find_namesake(session, self);
+		if (rivalry.wait == KC_WAIT_NOTHING && !load->stopped)
+			kc_claimed_exports(load, find_rival, &rivalry);
+		if (rivalry.wait != KC_WAIT_NOTHING)
+			return rivalry.wait;
+	}
+	return load->stopped ? KC_WAIT_NOTHING : bind_imports(session, self, load);
 }
 
 /* Under the mutex: the exports of an accepted module can be bound to from now on. */

@@ -63,7 +63,7 @@ static void explain(struct kc_load *load, uint32_t section, const struct kc_relo
 		break;
 	case KC_RELOCATION_PLACE:
 		kc_finding(report, KOCOON_STAGE_RELOCATIONS, -ENOEXEC,
-			   "entry %" PRIu64 " of %s points outside of its section", at->at_index,
+			   "entry %" PRIu64 " of %s points outside of its region", at->at_index,
 			   in);
 		kc_expected(report, "an offset below %#" PRIx64, at->target_len);
 		kc_found(report, "%#" PRIx64, at->at.r_offset);
@@ -85,6 +85,17 @@ static int refuse_rel(struct kc_load *load, uint32_t section)
 	return -ENOEXEC;
 }
 
+/*
+ * The kernel does not look where a relocation's place is. Within the region it writes what it is
+ * told to, behind the section too; outside of it, other memory. Differs from Linux: not that.
+ */
+static uint64_t room_behind(const struct kc_load *load, uint32_t target)
+{
+	const struct kc_section *section = &load->sections[target];
+
+	return section->placed ? load->memory.regions[section->region].size - section->offset : 0;
+}
+
 static int apply_section(struct kc_load *load, uint32_t section, uint32_t target)
 {
 	struct kc_relocations relocations = {
@@ -92,20 +103,37 @@ static int apply_section(struct kc_load *load, uint32_t section, uint32_t target
 		.symbols = kc_span(kc_section_memory(load, load->index.sym),
 				   load->sections[load->index.sym].file.len),
 		.target = kc_section_memory(load, target),
-		.target_len = load->sections[target].shdr.sh_size,
+		.target_len = room_behind(load, target),
 		.target_address = kc_section_address(load, target),
 	};
-	int err;
+	int err = load->arch->apply_relocate_add(&relocations);
 
-	if (!relocations.target)
-		relocations.target_len = 0;
-	err = load->arch->apply_relocate_add(&relocations);
 	load->relocations += relocations.applied;
 	for (size_t i = 0; i < KC_RELOCATION_TYPES; i++)
 		load->relocation_counts[i] += relocations.counts[i];
 	if (err)
 		explain(load, section, &relocations);
 	return err;
+}
+
+/*
+ * Livepatch relocations wait for the object that they patch; only their section's name, which tells
+ * the object, is looked at: klp_apply_section_relocs().
+ */
+static int check_livepatch(struct kc_load *load, uint32_t section)
+{
+	static const char prefix[] = ".klp.rela.";
+	const char *name = load->sections[section].name;
+
+	if (!load->behaviour->livepatch ||
+	    (strncmp(name, prefix, sizeof(prefix) - 1) == 0 && name[sizeof(prefix) - 1] &&
+	     name[sizeof(prefix) - 1] != '.'))
+		return 0;
+	kc_finding(load->report, KOCOON_STAGE_RELOCATIONS, -EINVAL,
+		   "livepatch section %u has a name that names no object", section);
+	kc_expected(load->report, ".klp.rela.OBJECT.SECTION");
+	kc_found(load->report, "%s", name);
+	return -EINVAL;
 }
 
 int kc_apply_relocations(struct kc_load *load)
@@ -117,10 +145,9 @@ int kc_apply_relocations(struct kc_load *load)
 		if (shdr->sh_info >= load->ehdr.shnum ||
 		    !(load->sections[shdr->sh_info].shdr.sh_flags & SHF_ALLOC))
 			continue;
-		/* These wait for the object that they patch. */
 		if (shdr->sh_flags & KC_SHF_RELA_LIVEPATCH)
-			continue;
-		if (shdr->sh_type == SHT_REL)
+			err = check_livepatch(load, i);
+		else if (shdr->sh_type == SHT_REL)
 			err = refuse_rel(load, i);
 		else if (shdr->sh_type == SHT_RELA)
 			err = apply_section(load, i, shdr->sh_info);

@@ -162,15 +162,15 @@ int kc_collect_exports(struct kc_load *load)
 	return err;
 }
 
-int kc_verify_exported_symbols(struct kc_load *load, kc_exported_fn *exported, void *context)
+int kc_verify_exported_symbols(struct kc_load *load, const struct kc_neighbours *neighbours)
 {
 	for (size_t i = 0; i < load->export_count; i++) {
 		const char *name = load->exports[i].name;
 		uint32_t hash = kc_hash(name);
 		const char *owner = kc_kernel_find_export(load->kernel, name, hash) ? "" : NULL;
 
-		if (!owner && exported)
-			owner = exported(context, name, hash);
+		if (!owner)
+			owner = neighbours->exported(neighbours->context, name, hash);
 		if (!owner)
 			continue;
 		kc_finding(load->report, KOCOON_STAGE_FORMATION, -ENOEXEC,
@@ -182,6 +182,27 @@ int kc_verify_exported_symbols(struct kc_load *load, kc_exported_fn *exported, v
 		return -ENOEXEC;
 	}
 	return 0;
+}
+
+/* Its folder under /sys/module: the name has to be one, and not a built-in part's. */
+int kc_mod_sysfs_init(struct kc_load *load)
+{
+	const char *name = load->struct_name;
+
+	if (!*name) {
+		kc_finding(load->report, KOCOON_STAGE_SYSFS, -EINVAL,
+			   "the module's name is empty: it can have no folder under /sys/module");
+		return -EINVAL;
+	}
+	if (!kc_kernel_has_builtin(load->kernel, name))
+		return 0;
+	kc_finding(load->report, KOCOON_STAGE_SYSFS, -EINVAL,
+		   "/sys/module/%s belongs to a part of the kernel itself", name);
+	kc_hint(load->report,
+		"%s is built into this kernel: the module is not needed, or needs "
+		"another name",
+		name);
+	return -EINVAL;
 }
 
 /* The name that an entry's name field will point to, from the relocation of that field. */

@@ -40,7 +40,9 @@ int kc_session_init(struct kc_session *session, const struct kocoon_kernel *kern
 				: arch		     ? arch->module_base
 						     : 0;
 	session->included = calloc(tree_count, sizeof(*session->included));
-	if (!session->included || kc_index_init(&session->claim_index, 1024)) {
+	if (!session->included || kc_index_init(&session->claim_index, 1024) ||
+	    kc_index_init(&session->name_index, tree_count)) {
+		kc_index_deinit(&session->claim_index);
 		free(session->included);
 		return -ENOMEM;
 	}
@@ -76,27 +78,38 @@ void kc_session_deinit(struct kc_session *session)
 	free(session->entries);
 	free(session->claims);
 	free(session->included);
+	for (int i = 0; i <= KC_ENTRY_DONE; i++)
+		free(session->lists[i].numbers);
 	kc_index_deinit(&session->claim_index);
+	kc_index_deinit(&session->name_index);
 	kc_tree_symbols_free(session->symbols);
 	pthread_mutex_destroy(&session->mutex);
 	pthread_cond_destroy(&session->changed);
 }
 
-static int find_twin(const struct kc_session *session, const char *name)
+/* Every list has room for every entry, so that changing a state can't fail. */
+static int grow_lists(struct kc_session *session, uint32_t capacity)
 {
-	for (uint32_t i = session->count; i-- > 0;)
-		if (strcmp(session->entries[i]->name, name) == 0)
-			return (int)i;
-	return -1;
+	static const enum kc_entry_state listed[] = { KC_ENTRY_WAITING, KC_ENTRY_READY };
+
+	for (size_t i = 0; i < KC_ARRAY_SIZE(listed); i++) {
+		struct kc_entry_list *list = &session->lists[listed[i]];
+		uint32_t *numbers = reallocarray(list->numbers, capacity, sizeof(*numbers));
+
+		if (!numbers)
+			return -ENOMEM;
+		list->numbers = numbers;
+	}
+	return 0;
 }
 
-static int add_entry(struct kc_session *session, const char *path, bool selected, bool find_twins)
+static int add_entry(struct kc_session *session, const char *path, bool selected)
 {
 	struct kc_entry *entry = calloc(1, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
-	*entry = (struct kc_entry){ .selected = selected, .wait = KC_WAIT_NOTHING, .twin = -1 };
+	*entry = (struct kc_entry){ .selected = selected, .wait = KC_WAIT_NOTHING };
 	entry->path = strdup(path);
 	entry->name = kc_tree_module_name(path);
 	if (session->count == session->capacity) {
@@ -104,17 +117,15 @@ static int add_entry(struct kc_session *session, const char *path, bool selected
 		struct kc_entry **entries =
 			reallocarray(session->entries, capacity, sizeof(struct kc_entry *));
 
-		if (entries) {
+		if (entries)
 			session->entries = entries;
+		if (entries && grow_lists(session, capacity) == 0)
 			session->capacity = capacity;
-		}
 	}
 	if (!entry->path || !entry->name || session->count == session->capacity) {
 		free_entry(entry);
 		return -ENOMEM;
 	}
-	if (find_twins)
-		entry->twin = find_twin(session, entry->name);
 	session->entries[session->count++] = entry;
 	return 0;
 }
@@ -129,7 +140,7 @@ int kc_session_add(struct kc_session *session, const char *path)
 	if (in_tree != KC_INDEX_NONE)
 		session->included[in_tree] = true;
 	free(name);
-	return name ? add_entry(session, path, true, true) : -ENOMEM;
+	return name ? add_entry(session, path, true) : -ENOMEM;
 }
 
 static int include(struct kc_session *session, uint32_t module, bool selected)
@@ -139,9 +150,7 @@ static int include(struct kc_session *session, uint32_t module, bool selected)
 	if (session->included[module])
 		return 0;
 	session->included[module] = true;
-	/* Only the first of one name is found by it; another one is its twin. */
-	return add_entry(session, tree->modules[module].path, selected,
-			 kc_tree_find(tree, tree->modules[module].name) != module);
+	return add_entry(session, tree->modules[module].path, selected);
 }
 
 /* A module of the tree, dependencies first. */
@@ -246,21 +255,20 @@ struct view {
 	uint32_t self;
 };
 
-/*
- * Differs from Linux in time only: earlier modules of the name have been decided when this is
- * asked.
- */
-static int module_exists(void *context, const char *name)
+static bool module_exists(void *context, const char *name)
 {
 	struct view *view = context;
 	struct kc_session *session = view->session;
-	int exists = 0;
+	uint32_t hash = kc_hash(name);
+	uint32_t cursor = 0;
+	uint32_t other;
+	bool exists = false;
 
 	pthread_mutex_lock(&session->mutex);
-	for (int i = session->entries[view->self]->twin; i >= 0 && !exists;
-	     i = session->entries[i]->twin)
-		exists = session->entries[i]->accepted &&
-			 strcmp(session->entries[i]->real_name, name) == 0;
+	while (!exists &&
+	       (other = kc_index_next(&session->name_index, hash, &cursor)) != KC_INDEX_NONE)
+		exists = other != view->self && session->entries[other]->accepted &&
+			 strcmp(session->entries[other]->real_name, name) == 0;
 	pthread_mutex_unlock(&session->mutex);
 	return exists;
 }
@@ -292,7 +300,6 @@ static void prepare(struct worker *worker, uint32_t number, struct kc_job *job)
 	struct kc_session *session = worker->session;
 	const struct kc_entry *entry = session->entries[number];
 	struct kc_buffer memory = job->load.memory.buffer;
-	struct view view = { session, number };
 	struct kc_load *load = &job->load;
 	enum kocoon_stage stage = KOCOON_STAGE_READ;
 	int err;
@@ -301,6 +308,13 @@ static void prepare(struct worker *worker, uint32_t number, struct kc_job *job)
 	load->memory.buffer = memory;
 	job->loading = true;
 	err = kc_read_file(entry->path, KC_MODULE_IMAGE_MAX, &job->file, &job->report);
+	if (!err && !job->file.len)
+		err = kc_finding(&job->report, stage, -EINVAL, "the file is empty");
+	if (!err && session->policy.compressed_file) {
+		stage = KOCOON_STAGE_DECOMPRESS;
+		err = kc_module_check_compressed(&load->behaviour->decompressor,
+						 kc_buffer_span(&job->file), &job->report);
+	}
 	if (!err) {
 		stage = KOCOON_STAGE_DECOMPRESS;
 		err = kc_module_decompress(&load->behaviour->decompressor,
@@ -313,7 +327,7 @@ static void prepare(struct worker *worker, uint32_t number, struct kc_job *job)
 		load->stopped = true;
 		return;
 	}
-	kc_load_prepare(load, job->bytes, module_exists, &view);
+	kc_load_prepare(load, job->bytes);
 }
 
 /* Addresses that imports are to have instead of the providers'. */
@@ -377,14 +391,13 @@ static int copy_exports(struct kc_entry *entry, const struct kc_load *load)
 	size_t size = 1;
 	char *next;
 
-	entry->real_name = strdup(load->struct_name);
 	for (size_t i = 0; i < load->export_count; i++)
 		size += strlen(load->exports[i].name) + 1 +
 			(load->exports[i].ns ? strlen(load->exports[i].ns) + 1 : 0);
 	entry->exports =
 		calloc(load->export_count ? load->export_count : 1, sizeof(*entry->exports));
 	next = entry->export_names = malloc(size);
-	if (!entry->real_name || !entry->exports || !next)
+	if (!entry->exports || !next)
 		return -ENOMEM;
 	for (size_t i = 0; i < load->export_count; i++) {
 		entry->exports[i] = load->exports[i];
@@ -430,7 +443,7 @@ static void settle(struct kc_session *session, uint32_t number, struct kc_verdic
 {
 	struct kc_entry *entry = session->entries[number];
 
-	kc_session_set_state(session, entry, KC_ENTRY_DONE);
+	kc_session_set_state(session, number, KC_ENTRY_DONE);
 	entry->accepted = !err && entry->job->load.err == 0;
 	entry->taints = entry->job->load.taints;
 	entry->verdict = verdict;
@@ -453,11 +466,12 @@ static void finish(struct kc_session *session, uint32_t number)
 	struct kc_entry *entry = session->entries[number];
 	struct kc_job *job = entry->job;
 	struct view view = { session, number };
+	struct kc_neighbours neighbours = { module_exists, module_exports, &view };
 	uint64_t start = now();
 	struct kc_verdict *verdict = NULL;
 	int err = 0;
 
-	kc_load_finish(&job->load, module_exports, &view);
+	kc_load_finish(&job->load, &neighbours);
 	if (job->load.err == 0)
 		err = copy_exports(entry, &job->load);
 	job->nsec += now() - start;
@@ -471,11 +485,12 @@ static void finish(struct kc_session *session, uint32_t number)
 }
 
 /* Under the mutex: keeps the load for later, or drops it where too much is kept already. */
-static void park(struct kc_session *session, struct kc_entry *entry, int wait)
+static void park(struct kc_session *session, uint32_t number, int wait)
 {
+	struct kc_entry *entry = session->entries[number];
 	size_t size = entry->job->image.capacity + entry->job->file.capacity;
 
-	kc_session_set_state(session, entry, KC_ENTRY_WAITING);
+	kc_session_set_state(session, number, KC_ENTRY_WAITING);
 	entry->wait = wait;
 	session->running--;
 	pthread_cond_broadcast(&session->changed);
@@ -520,7 +535,7 @@ static void run_entry(struct worker *worker, uint32_t number)
 
 	if (entry->state == KC_ENTRY_READY)
 		unpark(session, entry);
-	kc_session_set_state(session, entry, KC_ENTRY_RUNNING);
+	kc_session_set_state(session, number, KC_ENTRY_RUNNING);
 	session->running++;
 	if (!entry->job)
 		err = prepare_entry(worker, number);
@@ -531,7 +546,7 @@ static void run_entry(struct worker *worker, uint32_t number)
 	}
 	wait = kc_session_find_wait(session, number, &entry->job->load);
 	if (wait != KC_WAIT_NOTHING) {
-		park(session, entry, wait);
+		park(session, number, wait);
 		return;
 	}
 	if (!entry->job->load.stopped)
@@ -546,22 +561,18 @@ static void run_entry(struct worker *worker, uint32_t number)
  * ---------------------------------------------------------------------------------------- workers
  */
 
-/* An entry that may run: one that was woken, else the next new one. KC_INDEX_NONE: none. */
+/* An entry that may run: the first one that was woken, else the next new one. KC_INDEX_NONE: none. */
 static uint32_t pick(struct kc_session *session)
 {
-	for (uint32_t i = 0; session->ready && i < session->next_new; i++)
-		if (session->entries[i]->state == KC_ENTRY_READY)
-			return i;
-	while (session->next_new < session->count) {
-		uint32_t number = session->next_new++;
-		struct kc_entry *entry = session->entries[number];
+	const struct kc_entry_list *ready = &session->lists[KC_ENTRY_READY];
+	uint32_t first = KC_INDEX_NONE;
 
-		if (entry->twin < 0 || session->entries[entry->twin]->state == KC_ENTRY_DONE)
-			return number;
-		kc_session_set_state(session, entry, KC_ENTRY_WAITING);
-		entry->wait = entry->twin;
-	}
-	return KC_INDEX_NONE;
+	for (uint32_t i = 0; i < ready->count; i++)
+		if (ready->numbers[i] < first)
+			first = ready->numbers[i];
+	if (first == KC_INDEX_NONE && session->next_new < session->count)
+		first = session->next_new++;
+	return first;
 }
 
 /* Modules of the tree that, by the hint, export what a waiting entry lacks. */
@@ -611,12 +622,13 @@ static int include_more(struct kc_session *session)
  */
 static void resolve_stall(struct kc_session *session)
 {
+	const struct kc_entry_list *waiting = &session->lists[KC_ENTRY_WAITING];
 	bool waits_for_claims = false;
 	int err = 0;
 
-	for (uint32_t i = 0; i < session->count; i++)
-		waits_for_claims |= session->entries[i]->state == KC_ENTRY_WAITING &&
-				    session->entries[i]->wait == KC_WAIT_ALL_CLAIMS;
+	for (uint32_t i = 0; i < waiting->count; i++)
+		waits_for_claims |=
+			session->entries[waiting->numbers[i]]->wait == KC_WAIT_ALL_CLAIMS;
 	if (!waits_for_claims)
 		session->last_resort = true;
 	else if (!session->all_included)
@@ -625,10 +637,8 @@ static void resolve_stall(struct kc_session *session)
 		session->claims_complete = true;
 	if (err && !session->result)
 		session->result = err;
-	for (uint32_t i = 0; i < session->count && session->waiting; i++)
-		if (session->entries[i]->state == KC_ENTRY_WAITING &&
-		    (session->last_resort || session->claims_complete))
-			kc_session_set_state(session, session->entries[i], KC_ENTRY_READY);
+	while (waiting->count && (session->last_resort || session->claims_complete))
+		kc_session_set_state(session, waiting->numbers[0], KC_ENTRY_READY);
 	pthread_cond_broadcast(&session->changed);
 }
 
@@ -645,7 +655,7 @@ static void *work(void *context)
 			run_entry(&worker, number);
 		} else if (session->running) {
 			pthread_cond_wait(&session->changed, &session->mutex);
-		} else if (session->waiting) {
+		} else if (session->lists[KC_ENTRY_WAITING].count) {
 			resolve_stall(session);
 		} else {
 			break;

@@ -66,13 +66,13 @@ enum kc_wait {
 struct kc_entry {
 	char *path; /* owned */
 	char *name; /* owned: as the file is named */
-	char *real_name; /* owned: as the module itself says; once accepted */
+	char *real_name; /* owned: as the module itself says; NULL: not known */
 	bool selected; /* a verdict is wanted */
 	bool claimed; /* what it exports is known, or that it can't export */
 	bool accepted;
 	enum kc_entry_state state;
 	int wait; /* enum kc_wait, or the number of an entry */
-	int twin; /* the last earlier entry whose file has the same name; -1: none */
+	uint32_t slot; /* in the list of its state */
 	struct kc_job *job; /* parked or kept */
 	uint64_t taints;
 	struct kocoon_export *exports; /* owned; once accepted */
@@ -110,7 +110,10 @@ struct kc_session {
 	uint32_t claimed_count;
 	uint32_t running;
 	bool delivering;
-	uint32_t waiting, ready; /* how many entries are in these states */
+	struct kc_entry_list {
+		uint32_t *numbers; /* owned */
+		uint32_t count;
+	} lists[KC_ENTRY_DONE + 1]; /* those in states WAITING and READY; the others have none */
 	/* no claim will be made any more, though some entries have made none */
 	bool claims_complete;
 	bool last_resort; /* what is not decided yet never will be: dependencies in a circle */
@@ -120,6 +123,7 @@ struct kc_session {
 	struct kc_claim *claims; /* owned */
 	uint32_t claim_count, claim_capacity;
 	struct kc_index claim_index;
+	struct kc_index name_index; /* entries by real_name */
 	struct kc_job *spare;
 	struct kc_tree_symbols *symbols; /* owned; the tree's hint */
 	bool symbols_tried;
@@ -144,8 +148,7 @@ KC_MUST_CHECK int kc_session_run(struct kc_session *session);
 
 /* Once for each entry that was prepared: it is known what it may export. 0 or -ENOMEM. */
 int kc_session_claim(struct kc_session *session, uint32_t number);
-void kc_session_set_state(struct kc_session *session, struct kc_entry *entry,
-			  enum kc_entry_state state);
+void kc_session_set_state(struct kc_session *session, uint32_t number, enum kc_entry_state state);
 /* Wakes the entries that wait for `wait`. */
 void kc_session_wake(struct kc_session *session, int wait);
 /*

@@ -86,6 +86,7 @@ static void judge(struct request *request, const struct corpus_case *test)
 		.force_vermagic = test->flags & FORCE_VERMAGIC,
 		.force_modversions = test->flags & FORCE_MODVERSIONS,
 		.blacklist = CORPUS_BLACKLIST,
+		.compressed_file = test->pack == pack_xz,
 		.threads = 1,
 	};
 	const char *paths[NEEDS_MAX];
