@@ -11,6 +11,7 @@
 
 #include "answers.h"
 #include "corpus.h"
+#include "damage.h"
 #include "kocoon/kocoon.h"
 
 enum { NEEDS_MAX = 8, PATH_SIZE = 4096 };
