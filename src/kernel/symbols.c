@@ -241,3 +241,17 @@ const struct kocoon_symbol *kc_symbols_find(const struct kc_symbols *symbols, co
 	}
 	return NULL;
 }
+
+const struct kocoon_symbol *kc_symbols_find_global(const struct kc_symbols *symbols,
+						   const char *name)
+{
+	uint32_t hash = hash_stem(name), cursor = 0, index;
+
+	while ((index = kc_index_next(&symbols->by_stem, hash, &cursor)) != KC_INDEX_NONE) {
+		const struct kocoon_symbol *symbol = &symbols->array[index];
+
+		if (isupper((unsigned char)symbol->type) && !strcmp(symbol->name, name))
+			return symbol;
+	}
+	return kc_symbols_find(symbols, name, false);
+}

@@ -95,7 +95,7 @@ static int parse(char *text, const struct kc_symbols *symbols, struct kc_exports
 			return -EINVAL;
 		if (strcmp(fields[FIELD_PROVIDER], "vmlinux") != 0)
 			continue;
-		symbol = symbols ? kc_symbols_find(symbols, fields[FIELD_NAME], false) : NULL;
+		symbol = symbols ? kc_symbols_find_global(symbols, fields[FIELD_NAME]) : NULL;
 		exports->array[exports->count++] = (struct kocoon_export){
 			.name = fields[FIELD_NAME],
 			.ns = *fields[FIELD_NAMESPACE] ? fields[FIELD_NAMESPACE] : NULL,

@@ -205,8 +205,7 @@ void build_module(const struct kocoon_kernel *kernel, const char *folder,
 	build_module_as(kernel, path, recipe);
 }
 
-/* The only match of a pattern in the folder of a kind. */
-static char *find_in_kind(const char *kind, const char *pattern)
+char *stock_file(const char *kind, const char *pattern)
 {
 	const char *cache = getenv("KOCOON_CACHE");
 	const char *home = getenv("HOME");
@@ -229,7 +228,7 @@ static char *find_in_kind(const char *kind, const char *pattern)
 
 struct kocoon_kernel *open_stock_kernel(const char *kind)
 {
-	char *path = find_in_kind(kind, "boot/vmlinuz-*");
+	char *path = stock_file(kind, "boot/vmlinuz-*");
 	struct kocoon_kernel *kernel = NULL;
 
 	assert_int_equal(kocoon_kernel_open(path, NULL, NULL, &kernel), 0);
@@ -239,5 +238,5 @@ struct kocoon_kernel *open_stock_kernel(const char *kind)
 
 char *stock_tree(const char *kind)
 {
-	return find_in_kind(kind, "lib/modules/*");
+	return stock_file(kind, "lib/modules/*");
 }

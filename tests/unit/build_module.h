@@ -25,5 +25,7 @@ void build_module_as(const struct kocoon_kernel *kernel, const char *path,
 struct kocoon_kernel *open_stock_kernel(const char *kind);
 /* "CACHE/kernels/by-kind/KIND/lib/modules/RELEASE", to be freed. */
 char *stock_tree(const char *kind);
+/* The file of this kind that matches the pattern, such as "boot/config-*"; to be freed. */
+char *stock_file(const char *kind, const char *pattern);
 
 #endif
