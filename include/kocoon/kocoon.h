@@ -216,7 +216,8 @@ struct kocoon_policy {
 	const char *blacklist; /* module_blacklist=: names, separated by commas; or NULL */
 	unsigned int threads; /* 0: one a processor */
 	uint64_t base; /* where module memory starts; 0: the architecture's own place */
-	bool compressed_file; /* MODULE_INIT_COMPRESSED_FILE: that kernel unpacks, user space does not */
+	/* MODULE_INIT_COMPRESSED_FILE: that kernel unpacks, user space does not */
+	bool compressed_file;
 };
 
 enum kocoon_signature_state {

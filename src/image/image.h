@@ -55,8 +55,8 @@ struct kc_decompressor {
 };
 
 /*
- * Whether this kernel can be given the file with MODULE_INIT_COMPRESSED_FILE. -EOPNOTSUPP: it has no
- * decompressor; -EINVAL: not the format that it takes.
+ * Whether this kernel can be given the file with MODULE_INIT_COMPRESSED_FILE. -EOPNOTSUPP: it has
+ * no decompressor; -EINVAL: not the format that it takes.
  */
 KC_MUST_CHECK int kc_module_check_compressed(const struct kc_decompressor *kernel,
 					     struct kc_span file, struct kocoon_report *report);

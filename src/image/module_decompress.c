@@ -87,8 +87,7 @@ static void warn_cut_short(struct kocoon_report *report, const char *format, siz
 	kc_hint(report, "the file is cut short: copy it again");
 }
 
-/* -------------------------------------------------------------------------------------------------
- * gzip */
+/* ---- gzip ---- */
 
 static z_stream *zlib_state(struct kc_unpacker *unpacker, int window)
 {
@@ -213,8 +212,7 @@ static int user_gzip(struct kc_span file, struct kc_unpacker *unpacker, struct k
 	return err;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * zstd */
+/* ---- zstd ---- */
 
 static ZSTD_DCtx *zstd_state(struct kc_unpacker *unpacker)
 {
@@ -333,8 +331,7 @@ static int user_zstd(struct kc_span file, struct kc_unpacker *unpacker, struct k
 	return err;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * xz by liblzma's own rules */
+/* ---- xz by liblzma's own rules ---- */
 
 /* As kmod: streams one after another, with padding between them; nothing else may follow. */
 static int user_xz(struct kc_span file, struct kc_unpacker *unpacker, struct kc_buffer *buffer,
@@ -363,8 +360,7 @@ static int user_xz(struct kc_span file, struct kc_unpacker *unpacker, struct kc_
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * formats */
+/* ---- formats ---- */
 
 /* The formats that modules come in: those that kmod knows by their first bytes. */
 static const struct module_format {

@@ -2,9 +2,9 @@
 /*
  * What a kernel checks, and how: probed for in its image.
  *
- * Consumes read-only data (one pass for the messages that the kernel's own code would print), symbol
- * names, the parameters' table. A message starts with SOH and its level, so the pass stops at SOH
- * bytes only. Why each piece of evidence tells what it is taken for stands beside it.
+ * Consumes read-only data (one pass for the messages that the kernel's own code would print),
+ * symbol names, the parameters' table. A message starts with SOH and its level, so the pass stops
+ * at SOH bytes only. Why each piece of evidence tells what it is taken for stands beside it.
  */
 #include <stddef.h>
 
@@ -196,8 +196,10 @@ static void probe_symbols(const struct kocoon_kernel *kernel, struct kc_behaviou
 	behaviour->lockdown = kc_kernel_has_symbol(kernel, "security_locked_down") &&
 			      kc_kernel_has_symbol(kernel, "lockdown_is_locked_down");
 	behaviour->livepatch = kc_kernel_has_symbol(kernel, "klp_module_coming");
-	/* A data symbol that every kernel has. Types don't tell: some marks of sections are always in
-	 * the table. */
+	/*
+	 * A data symbol that every kernel has. Types don't tell: some marks of sections are always
+	 * in the table.
+	 */
 	behaviour->kallsyms_all = kc_kernel_has_symbol(kernel, "linux_banner");
 	behaviour->btf_modules |= kc_kernel_has_symbol(kernel, "btf_module_notify");
 	/* The function became one of its own when the early check became its second caller. */

@@ -2,11 +2,11 @@
 /*
  * Evidence in the kernel's code, where neither a symbol nor a message tells.
  *
- * Kernels that complain "failed to validate module [%s] BTF" either refuse the module then or, built
- * with CONFIG_MODULE_ALLOW_BTF_MISMATCH, go on; the message is the same in some. So the code that
- * prints it is found by its reference to the text, and followed: past calls and moves, along jumps.
- * Where it comes to return the constant NOTIFY_OK (1) with nothing in between, the mismatch passes.
- * All else counts as a refusal.
+ * Kernels that complain "failed to validate module [%s] BTF" either refuse the module then or,
+ * built with CONFIG_MODULE_ALLOW_BTF_MISMATCH, go on; the message is the same in some. So the code
+ * that prints it is found by its reference to the text, and followed: past calls and moves, along
+ * jumps. Where it comes to return the constant NOTIFY_OK (1) with nothing in between, the mismatch
+ * passes. All else counts as a refusal.
  */
 #include "kernel/parts.h"
 

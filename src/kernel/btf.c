@@ -78,7 +78,7 @@ static uint32_t member_offset(const struct btf *btf, const struct btf_type *type
 	const struct btf_member *member = find_member(btf, type, name);
 	uint32_t bits;
 
-	if (!member)
+	if (!type || !member)
 		return otherwise;
 	bits = btf_kflag(type) ? BTF_MEMBER_BIT_OFFSET(member->offset) : member->offset;
 	return bits / 8;

@@ -3,9 +3,9 @@
  * From a bzImage to the kernel inside it.
  *
  * Consumes the file; produces the unpacked payload. The layout is that of Documentation/arch/x86/
- * boot.rst: boot sector and setup code first, then the protected-mode part, in which the setup header
- * says where the compressed payload stands. Behind the compressed stream, as the payload's last four
- * bytes, is its unpacked size.
+ * boot.rst: boot sector and setup code first, then the protected-mode part, in which the setup
+ * header says where the compressed payload stands. Behind the compressed stream, as the payload's
+ * last four bytes, is its unpacked size.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -85,8 +85,10 @@ int kc_bzimage_open(struct kc_span file, struct kocoon_report *report, struct kc
 	return 0;
 }
 
-/* Some fifty megabytes are about to be written: page by page, a quarter of the time goes into faults.
- * Only a wish. */
+/*
+ * Some fifty megabytes are about to be written: page by page, a quarter of the time goes into
+ * faults. Only a wish.
+ */
 static void ask_for_large_pages(const struct kc_buffer *buffer)
 {
 	uintptr_t start = ((uintptr_t)buffer->data + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1);
@@ -96,7 +98,9 @@ static void ask_for_large_pages(const struct kc_buffer *buffer)
 		(void)madvise((void *)start, end - start, MADV_HUGEPAGE);
 }
 
-/* The room is reserved by the size word: where it lies, the unpacker makes more, or less is used. */
+/*
+ * The room is reserved by the size word: where it lies, the unpacker makes more, or less is used.
+ */
 static int reserve(const struct kc_bzimage *image, struct kc_buffer *buffer)
 {
 	enum { PACKED_AT_MOST = 64 };

@@ -3,8 +3,8 @@
  * Exports: the tables __ksymtab and __ksymtab_gpl with the CRCs beside them, as one array with an
  * index by name.
  *
- * The form of the entries is not told anywhere in the image. It is the one in which every entry of a
- * table leads to a name: offsets relative to themselves or pointers, with or without a namespace.
+ * The form of the entries is not told anywhere in the image. It is the one in which every entry of
+ * a table leads to a name: offsets relative to themselves or pointers, with or without a namespace.
  */
 #include <ctype.h>
 #include <errno.h>

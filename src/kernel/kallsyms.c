@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table behind /proc/kallsyms, read in place: addresses by index, names expanded token by token,
- * names looked up through the kernel's own order of names.
+ * The table behind /proc/kallsyms, read in place: addresses by index, names expanded token by
+ * token, names looked up through the kernel's own order of names.
  *
  * The table was walked over when it was found (kallsyms_find.c), so every entry reached from a
  * marker lies inside it; the by-name order may hold anything, and is checked at each use.
@@ -116,7 +116,9 @@ uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name
 	if (!kallsyms->by_name.len || low == kallsyms->count)
 		return KC_INDEX_NONE;
 	index = kc_kallsyms_expand_sorted(kallsyms, low, text);
-	/* Nothing that a compiler puts into names is lower than '.': clones follow the name itself. */
+	/*
+	 * Nothing that a compiler puts into names is lower than '.': clones follow the name itself.
+	 */
 	if (index == KC_INDEX_NONE || strncmp(text + 1, name, len) != 0 ||
 	    (text[1 + len] && !(clones && text[1 + len] == '.')))
 		return KC_INDEX_NONE;

@@ -4,14 +4,14 @@
  *
  * It is eight arrays in read-only data, each aligned to 8, in an order that has changed:
  *
- *	addresses, base, count, names, markers, [by_name,] tokens, token index
- *	count, names, markers, tokens, token index, addresses, base, by_name
+ * 	addresses, base, count, names, markers, [by_name,] tokens, token index
+ * 	count, names, markers, tokens, token index, addresses, base, by_name
  *
- * The token index is found first: 256 ascending 16-bit numbers that fit the 256 strings before them.
- * Before these stand the markers (where in the names each 256th entry starts), before the markers the
- * names, before the names their count. All names are walked over and every marker compared, so what
- * passes is the table, and everything read later lies inside it. Addresses ascend: that tells where
- * they are and which of their three forms they have.
+ * The token index is found first: 256 ascending 16-bit numbers that fit the 256 strings before
+ * them. Before these stand the markers (where in the names each 256th entry starts), before the
+ * markers the names, before the names their count. All names are walked over and every marker
+ * compared, so what passes is the table, and everything read later lies inside it. Addresses
+ * ascend: that tells where they are and which of their three forms they have.
  *
  * Hostile input can at most make the search give up: the steps that it may cost are counted.
  */
@@ -119,8 +119,8 @@ static bool names_fit(struct search *search, uint32_t count)
 	uint64_t place = search->names;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (i % BLOCK == 0 &&
-		    kc_load32(data + search->markers + i / BLOCK * 4) != place - search->names)
+		if (i % BLOCK == 0 && kc_load32(data + search->markers + (size_t)i / BLOCK * 4) !=
+					      place - search->names)
 			return false;
 		place = skip_name(search, place, search->markers);
 		if (!place || ++search->steps > STEPS_MAX)
@@ -173,11 +173,13 @@ static uint32_t count_markers(const struct search *search, uint64_t place)
 	return count;
 }
 
-/* The markers stand before the tokens, at any distance. A table of one marker only is no kernel's. */
+/*
+ * The markers stand before the tokens, at any distance. A table of one marker only is no kernel's.
+ */
 static bool find_markers(struct search *search)
 {
 	for (uint64_t place = search->tokens & ~(uint64_t)(ALIGNMENT - 1);
-	     place >= 2 * ALIGNMENT;) {
+	     place >= 2 * (uint64_t)ALIGNMENT;) {
 		uint32_t run;
 
 		place -= ALIGNMENT;

@@ -26,8 +26,7 @@ enum {
 
 #define KERNEL_FILE_MAX (UINT64_C(4) << 30)
 
-/* -------------------------------------------------------------------------------------------------
- * parts made once */
+/* ---- parts made once ---- */
 
 static struct kocoon_kernel *writable(const struct kocoon_kernel *kernel)
 {
@@ -67,8 +66,7 @@ const struct kc_symbols *kc_kernel_symbol_table(const struct kocoon_kernel *kern
 	return &kernel->symbols;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * lookups */
+/* ---- lookups ---- */
 
 static bool find_symbol(const struct kocoon_kernel *kernel, const char *name, bool clones,
 			uint64_t *address_ret)
@@ -147,8 +145,7 @@ size_t kc_kernel_certificates(const struct kocoon_kernel *kernel, X509 *const **
 	return kernel->keyring.count;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * opening an image */
+/* ---- opening an image ---- */
 
 static int fail(struct kocoon_report *report, int err, const char *path, const char *what)
 {
@@ -207,7 +204,7 @@ static int open_bzimage(struct kocoon_kernel *kernel, struct kc_span file,
 /* A bzImage is unpacked and let go; a vmlinux is used where it is mapped. */
 static int open_file(struct kocoon_kernel *kernel, const char *path, struct kocoon_report *report)
 {
-	struct kc_span file;
+	struct kc_span file = kc_span(NULL, 0);
 	int err = map_file(path, report, &file);
 
 	if (err)
@@ -370,8 +367,7 @@ static int open_image(struct kocoon_kernel *kernel, const char *path, struct koc
 	return err;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * opening */
+/* ---- opening ---- */
 
 static int open_symvers(struct kocoon_kernel *kernel, const struct kocoon_kernel_options *options,
 			struct kocoon_report *report)
@@ -533,8 +529,7 @@ int kocoon_kernel_open(const char *path, const struct kocoon_kernel_options *opt
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * what the public header gives */
+/* ---- what the public header gives ---- */
 
 const char *kocoon_kernel_release(const struct kocoon_kernel *kernel)
 {

@@ -26,8 +26,7 @@ enum {
 /* The largest kernel that is unpacked. */
 #define KC_KERNEL_IMAGE_MAX (UINT64_C(1) << 30)
 
-/* -------------------------------------------------------------------------------------------------
- * bzImage */
+/* ---- bzImage ---- */
 
 struct kc_bzimage {
 	const char *release; /* first word of the setup header's version string; not terminated */
@@ -46,8 +45,7 @@ KC_MUST_CHECK int kc_bzimage_open(struct kc_span file, struct kocoon_report *rep
 KC_MUST_CHECK int kc_bzimage_unpack(const struct kc_bzimage *image, struct kc_buffer *buffer,
 				    struct kocoon_report *report);
 
-/* -------------------------------------------------------------------------------------------------
- * vmlinux */
+/* ---- vmlinux ---- */
 
 struct kc_segment {
 	uint64_t address;
@@ -76,8 +74,7 @@ const char *kc_vmlinux_string(const struct kc_vmlinux *vmlinux, uint64_t address
 KC_MUST_CHECK bool kc_vmlinux_rodata(const struct kc_vmlinux *vmlinux, size_t index,
 				     uint64_t *address_ret, struct kc_span *bytes_ret);
 
-/* -------------------------------------------------------------------------------------------------
- * the kernel's symbol table */
+/* ---- the kernel's symbol table ---- */
 
 /* How an entry of the address table becomes an address. */
 enum kc_kallsyms_form {
@@ -141,8 +138,7 @@ const struct kocoon_symbol *kc_symbols_find(const struct kc_symbols *symbols, co
 const struct kocoon_symbol *kc_symbols_find_global(const struct kc_symbols *symbols,
 						   const char *name);
 
-/* -------------------------------------------------------------------------------------------------
- * exports */
+/* ---- exports ---- */
 
 struct kc_exports {
 	struct kocoon_export *array; /* owned */
@@ -177,8 +173,7 @@ void kc_exports_deinit(struct kc_exports *exports);
 void kc_exports_compare(const struct kc_exports *image, const struct kc_exports *symvers,
 			const char *path, struct kocoon_report *report);
 
-/* -------------------------------------------------------------------------------------------------
- * keys */
+/* ---- keys ---- */
 
 struct kc_keyring {
 	X509 **certificates; /* owned, each of them too */
@@ -195,8 +190,7 @@ KC_MUST_CHECK int kc_keyring_add_file(struct kc_keyring *keyring, const char *pa
 				      struct kocoon_report *report);
 void kc_keyring_deinit(struct kc_keyring *keyring);
 
-/* -------------------------------------------------------------------------------------------------
- * the kernel */
+/* ---- the kernel ---- */
 
 struct kc_once {
 	pthread_mutex_t lock;

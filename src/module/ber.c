@@ -92,7 +92,9 @@ static int element_length(struct kc_ber *ber, struct kc_ber_element *element, si
 	return 0;
 }
 
-/* Whether the tag in the data is the one that is asked for. A constructed one matches either form. */
+/*
+ * Whether the tag in the data is the one that is asked for. A constructed one matches either form.
+ */
 static bool tag_matches(int wanted, uint8_t tag)
 {
 	return wanted == KC_BER_ANY || !((wanted ^ tag) & ~(wanted & KC_BER_CONSTRUCTED) & 0xff);

@@ -193,8 +193,7 @@ static int note_key_algorithm(struct parsing *p)
 	return unknown_algorithm(p);
 }
 
-/* -------------------------------------------------------------------------------------------------
- * certificates */
+/* ---- certificates ---- */
 
 static int parse_certificate(struct parsing *p)
 {
@@ -279,8 +278,7 @@ static int parse_revocations(struct parsing *p)
 	return err;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * SignerInfo */
+/* ---- SignerInfo ---- */
 
 static int parse_name_pair(struct parsing *p)
 {
@@ -550,8 +548,7 @@ static int parse_signer(struct parsing *p)
 	return err;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * the message */
+/* ---- the message ---- */
 
 static int parse_version(struct parsing *p)
 {

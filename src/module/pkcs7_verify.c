@@ -27,8 +27,7 @@ static int fail(struct verification *v, enum kc_pkcs7_fault fault, int err)
 	return err;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * the message by itself */
+/* ---- the message by itself ---- */
 
 static int verify_certificate(const struct verification *v, const struct kc_x509 *certificate,
 			      const struct kc_x509 *by)
@@ -153,8 +152,7 @@ static int verify_message(struct verification *v, struct kc_span data)
 	return verdict;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * trust */
+/* ---- trust ---- */
 
 /* The identifiers of a trusted certificate; `*der_ret` holds the serial number's bytes. */
 static bool trusted_ids(X509 *certificate, uint8_t **der_ret, struct kc_key_id *id,

@@ -88,8 +88,7 @@ int kc_signature_algorithm_find(const struct kc_behaviour *behaviour, enum kc_oi
 	return -ENOPKG;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * RSA */
+/* ---- RSA ---- */
 
 /* The kernel takes moduli of these sizes only, counted in machine words. */
 static bool rsa_size_allowed(int bits)
@@ -237,8 +236,7 @@ bool kc_public_key_recover(const struct kc_public_key *key, enum kc_digest diges
 	return known;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * ECDSA */
+/* ---- ECDSA ---- */
 
 /* One of the two numbers of a signature: unsigned, with at most one 0 before as many bytes as the
  * curve's numbers have, in words. */

@@ -20,10 +20,7 @@ struct worker {
 	struct kc_unpacker unpacker;
 };
 
-/*
- * ---------------------------------------------------------------------------------------- entries
- * and jobs
- */
+/* ---- entries and jobs ---- */
 
 int kc_session_init(struct kc_session *session, const struct kocoon_kernel *kernel,
 		    const struct kocoon_tree *tree, const struct kocoon_policy *policy)
@@ -245,10 +242,7 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/*
- * ----------------------------------------------------------------------------------------
- * callbacks of a load
- */
+/* ---- callbacks of a load ---- */
 
 struct view {
 	struct kc_session *session;
@@ -289,10 +283,7 @@ static const char *module_exports(void *context, const char *name, uint32_t hash
 	return owner;
 }
 
-/*
- * ---------------------------------------------------------------------------------------- one
- * entry
- */
+/* ---- one entry ---- */
 
 /* Reads, decompresses and prepares. Without the mutex. */
 static void prepare(struct worker *worker, uint32_t number, struct kc_job *job)
@@ -508,10 +499,9 @@ static void unpark(struct kc_session *session, const struct kc_entry *entry)
 		session->parked -= entry->job->image.capacity + entry->job->file.capacity;
 }
 
-static int prepare_entry(struct worker *worker, uint32_t number)
+static int prepare_entry(struct worker *worker, struct kc_entry *entry, uint32_t number)
 {
 	struct kc_session *session = worker->session;
-	struct kc_entry *entry = session->entries[number];
 	struct kc_job *job = take_job(session);
 	uint64_t start = now();
 
@@ -538,7 +528,7 @@ static void run_entry(struct worker *worker, uint32_t number)
 	kc_session_set_state(session, number, KC_ENTRY_RUNNING);
 	session->running++;
 	if (!entry->job)
-		err = prepare_entry(worker, number);
+		err = prepare_entry(worker, entry, number);
 	if (err) {
 		session->result = session->result ? session->result : err;
 		session->running--;
@@ -557,11 +547,11 @@ static void run_entry(struct worker *worker, uint32_t number)
 	finish(session, number);
 }
 
-/*
- * ---------------------------------------------------------------------------------------- workers
- */
+/* ---- workers ---- */
 
-/* An entry that may run: the first one that was woken, else the next new one. KC_INDEX_NONE: none. */
+/*
+ * An entry that may run: the first one that was woken, else the next new one. KC_INDEX_NONE: none.
+ */
 static uint32_t pick(struct kc_session *session)
 {
 	const struct kc_entry_list *ready = &session->lists[KC_ENTRY_READY];

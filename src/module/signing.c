@@ -68,8 +68,7 @@ void kc_signature_deinit(struct kc_signature *signature)
 	*signature = (struct kc_signature){ 0 };
 }
 
-/* -------------------------------------------------------------------------------------------------
- * what the kernel makes of it */
+/* ---- what the kernel makes of it ---- */
 
 /* Three defects pass where signatures aren't enforced; all others are what they are. */
 static int settle(const struct checking *c, int err)
@@ -161,8 +160,7 @@ static void describe_keys(const struct checking *c, bool by_key_id, char text[TE
 	}
 }
 
-/* -------------------------------------------------------------------------------------------------
- * no signature, and damage to the trailer */
+/* ---- no signature, and damage to the trailer ---- */
 
 static int refuse_trailer(struct checking *c, int err, const char *what)
 {
@@ -192,8 +190,7 @@ static int refuse_unsigned(struct checking *c, bool ignored)
 	return verdict;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * the message */
+/* ---- the message ---- */
 
 /* Who signed, as far as it is known. */
 static void describe_signer(struct checking *c, const struct kc_pkcs7_signer *signer, X509 *trusted)

@@ -386,8 +386,7 @@ static int parse_certificate(struct parsing *p)
 	return err ? err : kc_ber_close(&p->ber, &sequence, false);
 }
 
-/* -------------------------------------------------------------------------------------------------
- * AuthorityKeyIdentifier */
+/* ---- AuthorityKeyIdentifier ---- */
 
 /* [number] with one element of any kind in it. */
 static int parse_wrapped(struct parsing *p, int number, unsigned int how)
@@ -492,8 +491,7 @@ static int parse_authority(struct parsing *p)
 	return kc_ber_close(&p->ber, &sequence, false);
 }
 
-/* -------------------------------------------------------------------------------------------------
- * what follows from it */
+/* ---- what follows from it ---- */
 
 /*
  * A certificate that names itself as its issuer is verified at once. Where its authority is named
@@ -570,8 +568,7 @@ void kc_x509_deinit(struct kc_x509 *certificate)
 	certificate->key.key = NULL;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * names */
+/* ---- names ---- */
 
 static char *printable(struct kc_span text)
 {

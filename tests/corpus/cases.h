@@ -11,8 +11,10 @@
 enum corpus_flags {
 	KEEP_SIGNATURE = 1, /* the stock signature stays; else it is cut off before the damage */
 	KEEP_LOADED = 2, /* when it loads it stays, for the cases behind it */
-	/* Not for a kernel that does not unpack modules: its fewer checks would let the module crash
-	 * it, or it has that digest only where user space loads it. */
+	/*
+	 * Not for a kernel that does not unpack modules: its fewer checks would let the module
+	 * crash it, or it has that digest only where user space loads it.
+	 */
 	NEW_ONLY = 4,
 	LOCKED_DOWN = 8, /* with lockdown=integrity */
 	SIG_ENFORCED = 16, /* with module.sig_enforce=1 */

@@ -13,8 +13,11 @@ const struct corpus_case corpus_wrapping_cases[] = {
 	{ "intact-unsigned", "crc7", "its signature is cut off" },
 	{ "intact-dummy", "dummy", "its signature is cut off" },
 
-	/* Compressed streams. Which format it is goes by the magic, as in kmod: what is no xz, or of a
-	 * format that the kernel does not unpack itself, is unpacked before or put to it as it is. */
+	/*
+	 * Compressed streams. Which format it is goes by the magic, as in kmod: what is no xz, or
+	 * of a format that the kernel does not unpack itself, is unpacked before or put to it as it
+	 * is.
+	 */
 	{ "xz", "crc7", "packed with the check that Debian uses", .pack = pack_xz,
 	  .flags = NEW_ONLY | KEEP_SIGNATURE },
 	{ "xz-no-check", "crc7", "no integrity check", .pack = pack_xz, .value = XZ_NO_CHECK,

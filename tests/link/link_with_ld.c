@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * GNU ld as a second opinion: stock modules of all sizes are linked by ld at the addresses that kocoon chose, with the
- * symbol values that kocoon found, and every byte of every section in memory is compared.
+ * GNU ld as a second opinion: stock modules of all sizes are linked by ld at the addresses that
+ * kocoon chose, with the symbol values that kocoon found, and every byte of every section in memory
+ * is compared.
  *
- *	link_with_ld VMLINUZ TREE COUNT
+ * 	link_with_ld VMLINUZ TREE COUNT
  *
- * ld merges equal strings of SHF_MERGE sections and drops notes with build ids, which no module loader does: the object
- * that it gets has neither. Prints TAP, one test a module.
+ * ld merges equal strings of SHF_MERGE sections and drops notes with build ids, which no module
+ * loader does: the object that it gets has neither. Prints TAP, one test a module.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -91,8 +92,8 @@ static int write_script(const struct kc_load *load, const char *path)
 }
 
 /*
- * The object for ld: without SHF_MERGE, with build ids as ordinary data. Both are fields of section headers, of the same
- * size as before.
+ * The object for ld: without SHF_MERGE, with build ids as ordinary data. Both are fields of section
+ * headers, of the same size as before.
  */
 static int write_object(const struct kc_load *load, const char *path)
 {

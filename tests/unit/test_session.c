@@ -192,7 +192,9 @@ static void second_module_of_a_name_is_a_duplicate(void **state)
 	assert_int_equal(answers.list[2].stage, KOCOON_STAGE_DUPLICATE);
 }
 
-/* Only the user is asked about; its provider is found in the folder, without any hint of depmod's. */
+/*
+ * Only the user is asked about; its provider is found in the folder, without any hint of depmod's.
+ */
 static void finds_providers_in_the_tree(void **state)
 {
 	struct answers answers = { .count = 0 };
