@@ -21,7 +21,7 @@ struct verification {
 	struct kc_pkcs7_answer *answer;
 };
 
-static int fail(struct verification *v, enum kc_pkcs7_fault fault, int err)
+static int conclude(struct verification *v, enum kc_pkcs7_fault fault, int err)
 {
 	v->answer->fault = fault;
 	return err;
@@ -82,12 +82,12 @@ static int verify_chain(struct verification *v, struct kc_pkcs7_signer *signer)
 		}
 		issuer = find_issuer(v->message, certificate, &err);
 		if (err)
-			return fail(v, KC_PKCS7_CHAIN, err);
+			return conclude(v, KC_PKCS7_CHAIN, err);
 		if (!issuer || issuer->seen)
 			return 0;
 		err = verify_certificate(v, certificate, issuer);
 		if (err)
-			return fail(v, KC_PKCS7_CHAIN, err);
+			return conclude(v, KC_PKCS7_CHAIN, err);
 		certificate->signer = issuer;
 		certificate = issuer;
 	}
@@ -116,7 +116,7 @@ static int verify_signer(struct verification *v, struct kc_pkcs7_signer *signer,
 	int err = digest_for(v, signer, data);
 
 	if (err)
-		return fail(v, KC_PKCS7_ALGORITHM, err);
+		return conclude(v, KC_PKCS7_ALGORITHM, err);
 	for (size_t i = 0; i < message->certificate_count && !signer->certificate; i++)
 		if (kc_key_id_same(&message->certificates[i].id, &signer->id))
 			signer->certificate = &message->certificates[i];
@@ -125,7 +125,7 @@ static int verify_signer(struct verification *v, struct kc_pkcs7_signer *signer,
 	err = kc_public_key_verify(v->behaviour, &signer->certificate->key, signer->algorithm,
 				   digest_of(v, signer), signer->signature);
 	if (err)
-		return fail(v, KC_PKCS7_SIGNATURE, err);
+		return conclude(v, KC_PKCS7_SIGNATURE, err);
 	return verify_chain(v, signer);
 }
 
@@ -135,9 +135,9 @@ static int verify_message(struct verification *v, struct kc_span data)
 	int verdict = -ENOPKG;
 
 	if (!message->is_data)
-		return fail(v, KC_PKCS7_CONTENT_TYPE, -EKEYREJECTED);
+		return conclude(v, KC_PKCS7_CONTENT_TYPE, -EKEYREJECTED);
 	if (message->signers[0].attributes)
-		return fail(v, KC_PKCS7_ATTRIBUTES, -EKEYREJECTED);
+		return conclude(v, KC_PKCS7_ATTRIBUTES, -EKEYREJECTED);
 	for (size_t i = 0; i < message->signer_count; i++) {
 		int err;
 
@@ -289,10 +289,10 @@ static int trust_signer(struct verification *v, struct kc_pkcs7_signer *signer)
 	int err;
 
 	if (signer->unsupported)
-		return fail(v, KC_PKCS7_ALGORITHM, -ENOPKG);
+		return conclude(v, KC_PKCS7_ALGORITHM, -ENOPKG);
 	err = find_root(v, signer, &trusted, &last, &below);
 	if (err < 0)
-		return fail(v, KC_PKCS7_KEY, err);
+		return conclude(v, KC_PKCS7_KEY, err);
 	if (!err) {
 		v->answer->trusted = trusted;
 		err = below ? verify_with_trusted(v, trusted, below->algorithm, &below->digest,
@@ -300,17 +300,16 @@ static int trust_signer(struct verification *v, struct kc_pkcs7_signer *signer)
 			    : verify_with_trusted(v, trusted, signer->algorithm,
 						  digest_of(v, signer), signer->signature);
 		if (err)
-			return fail(v, below ? KC_PKCS7_CHAIN : KC_PKCS7_SIGNATURE, err);
+			return conclude(v, below ? KC_PKCS7_CHAIN : KC_PKCS7_SIGNATURE, err);
 	}
 	mark_verified(signer, last);
-	return 0;
+	return conclude(v, KC_PKCS7_NO_FAULT, 0);
 }
 
 static int trust_message(struct verification *v)
 {
 	struct kc_pkcs7 *message = v->message;
-	const struct kc_pkcs7_signer *good = NULL;
-	X509 *trusted = NULL;
+	struct kc_pkcs7_answer answer = { 0 };
 	int verdict = -ENOKEY;
 
 	for (size_t i = 0; i < message->certificate_count; i++)
@@ -318,20 +317,17 @@ static int trust_message(struct verification *v)
 	for (size_t i = 0; i < message->signer_count; i++) {
 		int err;
 
-		v->answer->signer = &message->signers[i];
+		*v->answer = (struct kc_pkcs7_answer){ .signer = &message->signers[i] };
 		err = trust_signer(v, &message->signers[i]);
-		if (err == -ENOPKG && verdict == -ENOKEY)
-			verdict = -ENOPKG;
 		if (err && err != -ENOKEY && err != -ENOPKG)
 			return err;
-		if (!err) {
-			verdict = 0;
-			good = &message->signers[i];
-			trusted = v->answer->trusted;
+		if (!err || (err == -ENOPKG && verdict == -ENOKEY)) {
+			verdict = err;
+			answer = *v->answer;
 		}
 	}
-	if (!verdict)
-		*v->answer = (struct kc_pkcs7_answer){ KC_PKCS7_NO_FAULT, good, trusted };
+	if (verdict != -ENOKEY)
+		*v->answer = answer;
 	return verdict;
 }
 
@@ -344,7 +340,7 @@ int kc_pkcs7_verify(const struct kc_behaviour *behaviour, struct kc_pkcs7 *messa
 
 	*answer = (struct kc_pkcs7_answer){ .signer = message->signers };
 	if (message->has_content)
-		return fail(&v, KC_PKCS7_CONTENT, -EBADMSG);
+		return conclude(&v, KC_PKCS7_CONTENT, -EBADMSG);
 	err = verify_message(&v, data);
 	return err ? err : trust_message(&v);
 }

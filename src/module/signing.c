@@ -197,6 +197,10 @@ static void describe_signer(struct checking *c, const struct kc_pkcs7_signer *si
 {
 	struct kc_span id = signer->id.first;
 
+	/* People write a serial number without the 0 that keeps it positive. */
+	if (!signer->by_key_id && id.len > 1 && !id.data[0])
+		id = kc_span(id.data + 1, id.len - 1);
+
 	c->signature->signer = trusted ? name_of(X509_get_subject_name(trusted))
 				       : kc_x509_common_name(signer->issuer);
 	if (id.len)
@@ -447,13 +451,18 @@ int kc_module_sig_check(const struct kocoon_kernel *kernel, const struct kocoon_
 			struct kocoon_report *report)
 {
 	static const struct kocoon_policy defaults = { .size = sizeof(defaults) };
+	/* Of a kernel that isn't at hand: what today's have. */
+	static const struct kc_behaviour assumed = { .lockdown = true,
+						     .signature_sha1 = true,
+						     .signature_sha3 = true,
+						     .signature_ecdsa = true };
+	bool has_image = kc_kernel_has_image(kernel), mangled;
 	struct checking c = { .kernel = kernel,
-			      .behaviour = kc_kernel_behaviour(kernel),
+			      .behaviour = has_image ? kc_kernel_behaviour(kernel) : &assumed,
 			      .policy = policy ? policy : &defaults,
 			      .image = image,
 			      .signature = signature,
 			      .report = report };
-	bool has_image = kc_kernel_has_image(kernel), mangled;
 	int err;
 
 	if (has_image && !c.behaviour->signatures)
@@ -461,7 +470,7 @@ int kc_module_sig_check(const struct kocoon_kernel *kernel, const struct kocoon_
 	c.key_count = kc_kernel_certificates(kernel, &c.keys);
 	c.keys_known = has_image || c.key_count;
 	c.enforced = c.policy->sig_enforce || c.behaviour->sig_enforce;
-	c.locked_down = c.policy->lockdown && (c.behaviour->lockdown || !has_image);
+	c.locked_down = c.policy->lockdown && c.behaviour->lockdown;
 	mangled = c.policy->force_vermagic || c.policy->force_modversions;
 	if (mangled || !is_signed(*image))
 		return refuse_unsigned(&c, mangled && is_signed(*image));

@@ -442,7 +442,7 @@ static void test_xz_as_the_kernel(void **state)
 	for (size_t i = 0; i < KC_ARRAY_SIZE(xz_cases); i++) {
 		struct kc_buffer file = xz_cases[i].make(kc_buffer_span(&m));
 
-		print_message("%s\n", xz_cases[i].name);
+		print_message("# %s\n", xz_cases[i].name);
 		ask(&answer, &xz_kernel, &file);
 		if (xz_cases[i].expected == FAILS) {
 			assert_int_equal(answer.err, -EINVAL);
@@ -824,7 +824,7 @@ static void test_xz_as_kmod(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < KC_ARRAY_SIZE(rows); i++) {
-		print_message("%zu\n", i);
+		print_message("# %zu\n", i);
 		file = rows[i].make(kc_buffer_span(&m));
 		ask(&answer, &no_kernel, &file);
 		if (rows[i].fails) {
