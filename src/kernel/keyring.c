@@ -189,7 +189,7 @@ int kc_keyring_add_list(struct kc_keyring *keyring, struct kc_span list,
 static int add_pem(struct kc_keyring *keyring, struct kc_span bytes, const char *path,
 		   size_t *count_ret)
 {
-	BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.len);
+	BIO *bio = BIO_new_mem_buf(bytes.len ? bytes.data : (const uint8_t *)"", (int)bytes.len);
 	X509 *certificate;
 	size_t count = 0;
 	int err = bio ? 0 : -ENOMEM;
