@@ -19,6 +19,9 @@ static int compare_sections(const void *a, const void *b)
 		return left->region < right->region ? -1 : 1;
 	if (left->offset != right->offset)
 		return left->offset < right->offset ? -1 : 1;
+	/* Empty ones stand before what starts at the same place. */
+	if (left->size != right->size)
+		return left->size < right->size ? -1 : 1;
 	return left->index < right->index ? -1 : left->index > right->index;
 }
 

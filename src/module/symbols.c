@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* So many symbols are named one by one; the rest is counted. */
@@ -336,22 +337,42 @@ static void simplify(struct kc_load *load, uint8_t *table, struct failures *fail
 	}
 }
 
+/* "3 unknown, 18 of another version": the kinds that there are. */
+static void count_kinds(const struct failures *failures, char *text, size_t size)
+{
+	static const struct {
+		enum kocoon_import_state state;
+		const char *name;
+	} kinds[] = {
+		{ KOCOON_IMPORT_UNKNOWN, "unknown" },
+		{ KOCOON_IMPORT_CRC, "of another version" },
+		{ KOCOON_IMPORT_NO_VERSION, "without version" },
+		{ KOCOON_IMPORT_GPL_ONLY, "GPL-only" },
+		{ KOCOON_IMPORT_NAMESPACE, "of namespaces that are not imported" },
+		{ KOCOON_IMPORT_PROPRIETARY, "of proprietary modules" },
+	};
+	size_t len = 0;
+
+	*text = 0;
+	for (size_t i = 0; i < KC_ARRAY_SIZE(kinds) && len < size; i++)
+		if (failures->by_state[kinds[i].state])
+			len += (size_t)snprintf(text + len, size - len, "%s%u %s", len ? ", " : "",
+						failures->by_state[kinds[i].state], kinds[i].name);
+}
+
 /* One line that says how much is wrong: one type, or everything. */
 static void summarize(struct kc_load *load, const struct failures *failures)
 {
 	unsigned int crc = failures->by_state[KOCOON_IMPORT_CRC];
+	char kinds[256];
 
-	kc_finding(load->report, KOCOON_STAGE_SYMBOLS, failures->err,
-		   "%u of %zu imported symbols fail: %u unknown, %u of another version, %u without "
-		   "version, %u GPL-only, %u of namespaces not imported",
-		   failures->count, load->import_count, failures->by_state[KOCOON_IMPORT_UNKNOWN],
-		   crc, failures->by_state[KOCOON_IMPORT_NO_VERSION],
-		   failures->by_state[KOCOON_IMPORT_GPL_ONLY] +
-			   failures->by_state[KOCOON_IMPORT_PROPRIETARY],
-		   failures->by_state[KOCOON_IMPORT_NAMESPACE]);
+	count_kinds(failures, kinds, sizeof(kinds));
+	kc_finding(load->report, KOCOON_STAGE_SYMBOLS, failures->err, "%u symbols fail%s%s",
+		   failures->count, *kinds ? ": " : "", kinds);
 	if (!crc)
 		return;
-	kc_found(load->report, "%u of %u CRCs differ", crc, failures->versioned);
+	kc_found(load->report, "%u of the %u versions that could be compared differ", crc,
+		 failures->versioned);
 	if (crc * 4 >= failures->versioned)
 		kc_hint(load->report,
 			"so much differs that the module is of another build: other "
