@@ -4,7 +4,8 @@
  *
  * kocoon_kernel_open() makes what costs little and what may fail: the unpacked image, its segments
  * and sections, the place of its symbol table, exports, strings, keys. After it nothing of a
- * struct kocoon_kernel changes but for the parts with a kc_once, so threads share it freely.
+ * struct kocoon_kernel changes but for the parts with a kc_once and
+ * what is kept beside a key, so threads share it freely.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -143,6 +144,17 @@ size_t kc_kernel_certificates(const struct kocoon_kernel *kernel, X509 *const **
 {
 	*certificates_ret = kernel->keyring.certificates;
 	return kernel->keyring.count;
+}
+
+struct kc_key_cache *kc_kernel_key_cache(const struct kocoon_kernel *kernel,
+					 const X509 *certificate)
+{
+	const struct kc_keyring *keyring = &kernel->keyring;
+
+	for (size_t i = 0; i < keyring->count; i++)
+		if (keyring->certificates[i] == certificate)
+			return &keyring->caches[i];
+	return NULL;
 }
 
 /* ---- opening an image ---- */

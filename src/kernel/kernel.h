@@ -15,6 +15,7 @@
 #define KC_KERNEL_KERNEL_H
 
 #include <openssl/x509.h>
+#include <stdatomic.h>
 
 #include "base/report.h"
 #include "base/span.h"
@@ -112,6 +113,19 @@ const struct btf *kc_kernel_btf(const struct kocoon_kernel *kernel);
 struct kc_span kc_kernel_btf_bytes(const struct kocoon_kernel *kernel);
 /* Trusted certificates; count of them. The array and the certificates are the kernel's. */
 size_t kc_kernel_certificates(const struct kocoon_kernel *kernel, X509 *const **certificates_ret);
+/*
+ * What verifying with a trusted key leaves behind for its next use. The kernel only keeps it, for
+ * the layer above: zero at first, changed by any thread.
+ */
+struct kc_key_cache {
+	atomic_uint uses;
+	_Atomic(void *) kept; /* owned; set once, by one thread, with memory_order_release */
+	void (*free_kept)(void *kept); /* set before `kept` is */
+};
+
+/* NULL: not one of kc_kernel_certificates(). */
+struct kc_key_cache *kc_kernel_key_cache(const struct kocoon_kernel *kernel,
+					 const X509 *certificate);
 /* Whether a part that is built in has a folder of this name under /sys/module. */
 bool kc_kernel_has_builtin(const struct kocoon_kernel *kernel, const char *name);
 /* Whether there is an image behind it, and so its keys, BTF and vermagic. */

@@ -136,6 +136,7 @@ static int add(struct kc_keyring *keyring, X509 *certificate, const char *source
 	size_t count = keyring->count + 1;
 	X509 **certificates = NULL;
 	struct kocoon_key *keys = NULL;
+	struct kc_key_cache *caches = NULL;
 
 	if (key.subject && key.issuer && key.serial && key.key_id && key.algorithm && key.source)
 		certificates = reallocarray(keyring->certificates, count, sizeof(*certificates));
@@ -143,12 +144,17 @@ static int add(struct kc_keyring *keyring, X509 *certificate, const char *source
 		keyring->certificates = certificates;
 		keys = reallocarray(keyring->keys, count, sizeof(*keys));
 	}
-	if (!keys) {
+	if (keys) {
+		keyring->keys = keys;
+		caches = reallocarray(keyring->caches, count, sizeof(*caches));
+	}
+	if (!caches) {
 		free_key(&key);
 		X509_free(certificate);
 		return -ENOMEM;
 	}
-	keyring->keys = keys;
+	keyring->caches = caches;
+	memset(&keyring->caches[keyring->count], 0, sizeof(*caches));
 	keyring->keys[keyring->count] = key;
 	keyring->certificates[keyring->count] = certificate;
 	keyring->count++;
@@ -230,10 +236,15 @@ int kc_keyring_add_file(struct kc_keyring *keyring, const char *path, struct koc
 void kc_keyring_deinit(struct kc_keyring *keyring)
 {
 	for (size_t i = 0; i < keyring->count; i++) {
+		void *kept = atomic_load(&keyring->caches[i].kept);
+
+		if (kept)
+			keyring->caches[i].free_kept(kept);
 		X509_free(keyring->certificates[i]);
 		free_key(&keyring->keys[i]);
 	}
 	free(keyring->certificates);
 	free(keyring->keys);
+	free(keyring->caches);
 	*keyring = (struct kc_keyring){ 0 };
 }

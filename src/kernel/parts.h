@@ -178,6 +178,7 @@ void kc_exports_compare(const struct kc_exports *image, const struct kc_exports 
 struct kc_keyring {
 	X509 **certificates; /* owned, each of them too */
 	struct kocoon_key *keys; /* owned, and their texts */
+	struct kc_key_cache *caches; /* owned */
 	size_t count;
 };
 

@@ -59,7 +59,7 @@ KC_MUST_CHECK int kc_pkcs7_parse(const struct kc_behaviour *behaviour, struct kc
 void kc_pkcs7_deinit(struct kc_pkcs7 *message);
 
 /*
- * verify_pkcs7_message_sig(): `data` against the message, then the message against the trusted
+ * verify_pkcs7_message_sig(): `data` against the message, then the message against the kernel's
  * certificates. 0, and the certificate (an index) and signer that it was; else its errno, with the
  * fault and the signer that it is about.
  */
@@ -69,8 +69,7 @@ struct kc_pkcs7_answer {
 	X509 *trusted; /* the key that was tried last; NULL: none was found */
 };
 
-KC_MUST_CHECK int kc_pkcs7_verify(const struct kc_behaviour *behaviour, struct kc_pkcs7 *message,
-				  struct kc_span data, X509 *const *trusted, size_t trusted_count,
-				  struct kc_pkcs7_answer *answer);
+KC_MUST_CHECK int kc_pkcs7_verify(const struct kocoon_kernel *kernel, struct kc_pkcs7 *message,
+				  struct kc_span data, struct kc_pkcs7_answer *answer);
 
 #endif

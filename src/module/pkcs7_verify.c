@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 
 struct verification {
+	const struct kocoon_kernel *kernel;
 	const struct kc_behaviour *behaviour;
 	struct kc_pkcs7 *message;
 	X509 *const *trusted;
@@ -223,7 +224,8 @@ static int verify_with_trusted(const struct verification *v, X509 *trusted,
 			       struct kc_signature_algorithm algorithm,
 			       const struct kc_digest_value *value, struct kc_span signature)
 {
-	struct kc_public_key key = { .key = X509_get0_pubkey(trusted) };
+	struct kc_public_key key = { .key = X509_get0_pubkey(trusted),
+				     .cache = kc_kernel_key_cache(v->kernel, trusted) };
 	int type = key.key ? EVP_PKEY_get_base_id(key.key) : EVP_PKEY_NONE;
 	int err;
 
@@ -331,13 +333,16 @@ static int trust_message(struct verification *v)
 	return verdict;
 }
 
-int kc_pkcs7_verify(const struct kc_behaviour *behaviour, struct kc_pkcs7 *message,
-		    struct kc_span data, X509 *const *trusted, size_t trusted_count,
-		    struct kc_pkcs7_answer *answer)
+int kc_pkcs7_verify(const struct kocoon_kernel *kernel, struct kc_pkcs7 *message,
+		    struct kc_span data, struct kc_pkcs7_answer *answer)
 {
-	struct verification v = { behaviour, message, trusted, trusted_count, answer };
+	struct verification v = { .kernel = kernel,
+				  .behaviour = kc_kernel_behaviour(kernel),
+				  .message = message,
+				  .answer = answer };
 	int err;
 
+	v.trusted_count = kc_kernel_certificates(kernel, &v.trusted);
 	*answer = (struct kc_pkcs7_answer){ .signer = message->signers };
 	if (message->has_content)
 		return conclude(&v, KC_PKCS7_CONTENT, -EBADMSG);

@@ -60,6 +60,7 @@ KC_MUST_CHECK int kc_signature_algorithm_find(const struct kc_behaviour *behavio
 struct kc_public_key {
 	enum kc_algorithm algorithm;
 	EVP_PKEY *key; /* NULL: damaged */
+	struct kc_key_cache *cache; /* of a trusted key; NULL: none, the key is used once */
 };
 
 /*
