@@ -63,7 +63,8 @@ static void build(const struct corpus_case *test, const char *folder)
 		test->pack(&edit, test);
 	if (test->spoil)
 		test->spoil(&edit, test);
-	fwrite(edit.data, 1, edit.len, file);
+	if (fwrite(edit.data, 1, edit.len, file) != edit.len)
+		edit_fail(&edit, "can't be written");
 	finish(file);
 	edit_close(&edit);
 }

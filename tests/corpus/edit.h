@@ -22,8 +22,8 @@ struct edit {
 };
 
 /* Ends the program: the stock module is not as the damage expects. */
-_Noreturn void edit_fail(const struct edit *edit, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void edit_fail(const struct edit *edit, const char *format, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
 
 /* Reads a .ko or .ko.xz. */
 struct edit edit_open(const char *path, const char *what);

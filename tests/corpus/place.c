@@ -93,9 +93,9 @@ static bool named(const char *path, size_t len, const char *module)
 
 	name = name ? name + 1 : path;
 	for (; *module; name++, module++) {
-		char mine = *name == '-' ? '_' : *name;
+		bool equal = *name == *module || (strchr("-_", *name) && strchr("-_", *module));
 
-		if (mine != (*module == '-' ? '_' : *module))
+		if (!*name || !equal)
 			return false;
 	}
 	return !strncmp(name, ".ko", 3);

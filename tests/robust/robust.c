@@ -79,12 +79,10 @@ static void report(bool good, const char *what, const struct edit *edit)
 	printf("# %lu accepted, %lu refused\n", accepted, refused);
 	printf("%sok %d - %s: %s, %zu bytes\n", good ? "" : "not ", ++points, edit->what, what,
 	       edit->len);
-	fflush(stdout);
 	failed += !good;
 	accepted = refused = 0;
 }
 
-/* A copy of exactly `len` bytes, so that a sanitizer sees each byte read behind them. */
 static void truncations(const struct edit *edit)
 {
 	bool good = true;
@@ -115,7 +113,7 @@ int main(int argc, char **argv)
 {
 	struct place place;
 
-	if (argc != 2 && argc != 3) {
+	if (setvbuf(stdout, NULL, _IOLBF, 0) || (argc != 2 && argc != 3)) {
 		fputs("usage: robust KIND [SEED]\n", stderr);
 		return 2;
 	}
