@@ -19,11 +19,11 @@ struct parameter {
 	size_t name_length;
 	const char *description; /* or NULL */
 	const char *type; /* or NULL */
+	struct parameter *next; /* owned */
 };
 
 struct parameters {
-	struct parameter **entries; /* owned, in order of first appearance */
-	size_t count;
+	struct parameter *last; /* owned; the one that appeared last, and then backwards */
 	void *by_name; /* a tree of <search.h>; owned */
 };
 
@@ -73,9 +73,8 @@ static struct parameter *find_parameter(struct parameters *parameters, const cha
 		return *found;
 	struct parameter *added = cli_grow(NULL, 1, sizeof(*added));
 	*added = wanted;
-	parameters->entries =
-		cli_grow(parameters->entries, parameters->count + 1, sizeof(*parameters->entries));
-	parameters->entries[parameters->count++] = added;
+	added->next = parameters->last;
+	parameters->last = added;
 	if (!tsearch(added, &parameters->by_name, compare_parameters))
 		cli_out_of_memory();
 	return added;
@@ -88,10 +87,15 @@ static void do_not_free(void *parameter)
 
 static void parameters_deinit(struct parameters *parameters)
 {
+	struct parameter *parameter = parameters->last;
+
 	tdestroy(parameters->by_name, do_not_free);
-	for (size_t i = 0; i < parameters->count; i++)
-		free(parameters->entries[i]);
-	free(parameters->entries);
+	while (parameter) {
+		struct parameter *next = parameter->next;
+
+		free(parameter);
+		parameter = next;
+	}
 }
 
 /* `tag` is parm or parmtype: whether it was taken. */
@@ -110,11 +114,12 @@ static bool take_parameter(struct parameters *parameters, const char *tag, const
 	return true;
 }
 
+/* The last one first: modinfo's order. */
 static void print_parameters(struct text *out, const struct parameters *parameters)
 {
-	/* The last one first: modinfo's order. */
-	for (size_t i = parameters->count; i-- > 0;) {
-		const struct parameter *parameter = parameters->entries[i];
+	const struct parameter *parameter = parameters->last;
+
+	for (; parameter; parameter = parameter->next) {
 		const char *description = parameter->description;
 		const char *type = parameter->type;
 		char *value =

@@ -137,9 +137,10 @@ void json_print(struct text *text, struct json_object *object)
 	const char *line = json_object_to_json_string_ext(
 		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
-	if (!line)
+	if (line)
+		fputs(line, text->file);
+	else
 		cli_out_of_memory();
-	fputs(line, text->file);
-	putc('\n', text->file);
+	text_end_line(text);
 	json_object_put(object);
 }

@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	if (occupy_standard_descriptors())
 		return CLI_FAILED;
 	/* A reader that goes away is a write error like any other: a message and a status. */
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	int status = run(&cli, argc, argv);
 	options_deinit(&cli.options);
 	return status;

@@ -92,25 +92,16 @@ char *locate_release(const char *release)
 
 static char *newest_cached(const char *cache)
 {
-	DIR *folder = opendir(cache);
+	struct dirent **releases = NULL;
+	int count = scandir(cache, &releases, NULL, versionsort);
 	char *newest = NULL;
-	char *newest_release = NULL;
 
-	if (!folder)
-		return NULL;
-	for (struct dirent *entry; (entry = readdir(folder));) {
-		if (newest && strverscmp(entry->d_name, newest_release) <= 0)
-			continue;
-		char *path = cached_image(cache, entry->d_name);
-		if (!path)
-			continue;
-		free(newest);
-		free(newest_release);
-		newest = path;
-		newest_release = cli_copy(entry->d_name);
+	for (int i = count - 1; i >= 0; i--) {
+		if (!newest)
+			newest = cached_image(cache, releases[i]->d_name);
+		free(releases[i]);
 	}
-	closedir(folder);
-	free(newest_release);
+	free(releases);
 	return newest;
 }
 

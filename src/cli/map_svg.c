@@ -25,6 +25,8 @@ enum {
 	MAX_LABELS = 200, /* a region; its largest sections have them */
 	MAX_NAME = 26,
 	MIN_WIDTH = 900,
+	KIB = 1024,
+	MIB = 1024 * KIB,
 };
 
 /* A section in a column. */
@@ -45,6 +47,7 @@ struct picture {
 	const struct map *map;
 	FILE *file;
 	struct column columns[KOCOON_REGION_COUNT];
+	size_t column_count;
 	double width;
 	double height; /* of the columns' blocks */
 };
@@ -106,12 +109,12 @@ static void put_name(FILE *file, const char *name)
 
 static void put_size(FILE *file, uint64_t size)
 {
-	if (size < 1024)
+	if (size < KIB)
 		fprintf(file, "%" PRIu64 " B", size);
-	else if (size < 1024 * 1024)
-		fprintf(file, "%.1f KiB", (double)size / 1024);
+	else if (size < MIB)
+		fprintf(file, "%.1f KiB", (double)size / KIB);
 	else
-		fprintf(file, "%.2f MiB", (double)size / (1024 * 1024));
+		fprintf(file, "%.2f MiB", (double)size / MIB);
 }
 
 static void put_rectangle(FILE *file, double x, double y, double width, double height,
@@ -141,27 +144,26 @@ static void end_text(FILE *file)
 
 static int compare_sizes(const void *a, const void *b)
 {
-	const struct block *const *left = a;
-	const struct block *const *right = b;
-	uint64_t left_size = (*left)->section->size;
-	uint64_t right_size = (*right)->section->size;
+	uint64_t left = *(const uint64_t *)a;
+	uint64_t right = *(const uint64_t *)b;
 
-	return left_size < right_size ? 1 : left_size > right_size ? -1 : 0;
+	return left < right ? 1 : left > right ? -1 : 0;
 }
 
 /* Names go to the largest sections, where there are too many. */
 static void choose_labels(struct column *column)
 {
-	struct block **by_size = cli_grow(NULL, column->count + 1, sizeof(*by_size));
+	uint64_t *sizes = cli_grow(NULL, column->count + 1, sizeof(*sizes));
 
 	for (size_t i = 0; i < column->count; i++)
-		by_size[i] = &column->blocks[i];
-	qsort(by_size, column->count, sizeof(*by_size), compare_sizes);
-	for (size_t i = 0; i < column->count && i < MAX_LABELS; i++) {
-		by_size[i]->labelled = true;
-		column->labels++;
+		sizes[i] = column->blocks[i].section->size;
+	qsort(sizes, column->count, sizeof(*sizes), compare_sizes);
+	uint64_t smallest = column->count > MAX_LABELS ? sizes[MAX_LABELS - 1] : 0;
+	free(sizes);
+	for (size_t i = 0; i < column->count && column->labels < MAX_LABELS; i++) {
+		column->blocks[i].labelled = column->blocks[i].section->size >= smallest;
+		column->labels += column->blocks[i].labelled;
 	}
-	free(by_size);
 }
 
 static void gather_column(const struct map *map, size_t index, struct column *column)
@@ -190,7 +192,7 @@ static void gather(const struct map *map, struct text *out, struct picture *pict
 	if (picture->width < MIN_WIDTH)
 		picture->width = MIN_WIDTH;
 	for (size_t i = 0; i < map->region_count; i++) {
-		struct column *column = &picture->columns[i];
+		struct column *column = &picture->columns[picture->column_count++];
 
 		gather_column(map, i, column);
 		if ((double)(column->labels + 1) * LABEL_PITCH > picture->height)
@@ -410,7 +412,7 @@ void map_svg(const struct map *map, struct text *out)
 	put_title(&picture);
 	put_bar(&picture);
 	put_legend(&picture);
-	for (size_t i = 0; i < map->region_count; i++) {
+	for (size_t i = 0; i < picture.column_count; i++) {
 		put_column(&picture, &picture.columns[i], MARGIN + (double)i * COLUMN_WIDTH);
 		free(picture.columns[i].blocks);
 	}

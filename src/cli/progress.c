@@ -36,7 +36,7 @@ void progress_show(struct progress *progress, size_t done, const char *what)
 	/* Short enough that the line never wraps: a wrapped one could not be written over. */
 	fputs("\r\033[K", stderr);
 	text_put(&text, "%zu of %zu  %.40s", done, progress->total, what);
-	fflush(stderr);
+	(void)fflush(stderr);
 	progress->visible = true;
 	progress->shown_at = now;
 }
@@ -46,6 +46,6 @@ void progress_clear(struct progress *progress)
 	if (!progress->visible)
 		return;
 	fputs("\r\033[K", stderr);
-	fflush(stderr);
+	(void)fflush(stderr);
 	progress->visible = false;
 }

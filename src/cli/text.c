@@ -227,7 +227,7 @@ void text_open(struct text *text, int fd)
 
 int text_close(struct text *text)
 {
-	fclose(text->file);
+	(void)fclose(text->file);
 	text->file = NULL;
 	if (close(text->fd) != 0 && !text->err)
 		text->err = errno;
@@ -236,7 +236,7 @@ int text_close(struct text *text)
 
 void text_flush(struct text *text)
 {
-	fflush(text->file);
+	(void)fflush(text->file);
 }
 
 bool text_healthy(const struct text *text)

@@ -97,7 +97,7 @@ static char *printed(void (*print)(struct text *text), bool color)
 
 	assert_non_null(text.file);
 	print(&text);
-	fclose(text.file);
+	assert_int_equal(fclose(text.file), 0);
 	return bytes;
 }
 
