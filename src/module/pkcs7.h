@@ -61,7 +61,8 @@ void kc_pkcs7_deinit(struct kc_pkcs7 *message);
 /*
  * verify_pkcs7_message_sig(): `data` against the message, then the message against the kernel's
  * certificates. 0, and the certificate (an index) and signer that it was; else its errno, with the
- * fault and the signer that it is about.
+ * fault and the signer that it is about. `behaviour` is beside
+ * the kernel because one without an image has none of its own.
  */
 struct kc_pkcs7_answer {
 	enum kc_pkcs7_fault fault;
@@ -69,7 +70,8 @@ struct kc_pkcs7_answer {
 	X509 *trusted; /* the key that was tried last; NULL: none was found */
 };
 
-KC_MUST_CHECK int kc_pkcs7_verify(const struct kocoon_kernel *kernel, struct kc_pkcs7 *message,
+KC_MUST_CHECK int kc_pkcs7_verify(const struct kocoon_kernel *kernel,
+				  const struct kc_behaviour *behaviour, struct kc_pkcs7 *message,
 				  struct kc_span data, struct kc_pkcs7_answer *answer);
 
 #endif

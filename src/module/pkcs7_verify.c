@@ -333,13 +333,12 @@ static int trust_message(struct verification *v)
 	return verdict;
 }
 
-int kc_pkcs7_verify(const struct kocoon_kernel *kernel, struct kc_pkcs7 *message,
-		    struct kc_span data, struct kc_pkcs7_answer *answer)
+int kc_pkcs7_verify(const struct kocoon_kernel *kernel, const struct kc_behaviour *behaviour,
+		    struct kc_pkcs7 *message, struct kc_span data, struct kc_pkcs7_answer *answer)
 {
-	struct verification v = { .kernel = kernel,
-				  .behaviour = kc_kernel_behaviour(kernel),
-				  .message = message,
-				  .answer = answer };
+	struct verification v = {
+		.kernel = kernel, .behaviour = behaviour, .message = message, .answer = answer
+	};
 	int err;
 
 	v.trusted_count = kc_kernel_certificates(kernel, &v.trusted);

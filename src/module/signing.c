@@ -387,7 +387,7 @@ static int check_message(struct checking *c, struct kc_span bytes)
 	if (err)
 		answer.signer = message.signer_count ? message.signers : &message.stopped_in;
 	else
-		err = kc_pkcs7_verify(c->kernel, &message, *c->image, &answer);
+		err = kc_pkcs7_verify(c->kernel, c->behaviour, &message, *c->image, &answer);
 	if (err != -ENOMEM)
 		describe_signer(c, answer.signer, answer.trusted);
 	if (!err) {
