@@ -36,7 +36,7 @@ enum { BASE_G, BASE_Q, BASES };
 struct kc_ecdsa_tables {
 	EC_GROUP *group; /* owned */
 	BIGNUM *field; /* owned: the prime p that coordinates are taken modulo */
-	EC_POINT *points[BASES * TABLE]; /* owned; all affine */
+	EC_POINT *points[BASES][TABLE]; /* owned; all affine */
 };
 
 /* ---- making them ---- */
@@ -47,9 +47,10 @@ static bool allocate(struct kc_ecdsa_tables *tables)
 	tables->field = BN_new();
 	if (!tables->group || !tables->field)
 		return false;
-	for (size_t i = 0; i < BASES * TABLE; i++) {
-		tables->points[i] = EC_POINT_new(tables->group);
-		if (!tables->points[i])
+	for (size_t i = 0; i < TABLE; i++) {
+		tables->points[BASE_G][i] = EC_POINT_new(tables->group);
+		tables->points[BASE_Q][i] = EC_POINT_new(tables->group);
+		if (!tables->points[BASE_G][i] || !tables->points[BASE_Q][i])
 			return false;
 	}
 	return true;
@@ -106,9 +107,8 @@ static bool make(struct kc_ecdsa_tables *tables, EVP_PKEY *key, BN_CTX *context)
 	EC_POINT *point = EC_POINT_new(group);
 	bool made = point && get_point(group, key, point, context) &&
 		    EC_GROUP_get_curve(group, tables->field, NULL, NULL, context) &&
-		    fill(group, tables->points + BASE_G * TABLE, EC_GROUP_get0_generator(group),
-			 context) &&
-		    fill(group, tables->points + BASE_Q * TABLE, point, context);
+		    fill(group, tables->points[BASE_G], EC_GROUP_get0_generator(group), context) &&
+		    fill(group, tables->points[BASE_Q], point, context);
 
 	EC_POINT_free(point);
 	return made;
@@ -147,8 +147,10 @@ void kc_ecdsa_tables_free(struct kc_ecdsa_tables *tables)
 {
 	if (!tables)
 		return;
-	for (size_t i = 0; i < BASES * TABLE; i++)
-		EC_POINT_free(tables->points[i]);
+	for (size_t i = 0; i < TABLE; i++) {
+		EC_POINT_free(tables->points[BASE_G][i]);
+		EC_POINT_free(tables->points[BASE_Q][i]);
+	}
 	BN_free(tables->field);
 	EC_GROUP_free(tables->group);
 	free(tables);
@@ -230,8 +232,7 @@ static bool add_multiples(const struct kc_ecdsa_tables *tables, BIGNUM *const sc
 	const EC_GROUP *group = tables->group;
 
 	for (int base = 0; base < BASES; base++)
-		if (!add_multiple(group, tables->points + base * TABLE, scalars[base], sums,
-				  context))
+		if (!add_multiple(group, tables->points[base], scalars[base], sums, context))
 			return false;
 	return EC_POINT_invert(group, sums[1], context) &&
 	       EC_POINT_add(group, sums[0], sums[0], sums[1], context);

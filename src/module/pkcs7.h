@@ -61,8 +61,8 @@ void kc_pkcs7_deinit(struct kc_pkcs7 *message);
 /*
  * verify_pkcs7_message_sig(): `data` against the message, then the message against the kernel's
  * certificates. 0, and the certificate (an index) and signer that it was; else its errno, with the
- * fault and the signer that it is about. `behaviour` is beside
- * the kernel because one without an image has none of its own.
+ * fault and the signer that it is about. `behaviour` is beside the kernel
+ * because one without an image has none of its own.
  */
 struct kc_pkcs7_answer {
 	enum kc_pkcs7_fault fault;
