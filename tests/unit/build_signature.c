@@ -15,8 +15,7 @@ static const char marker[] = "~Module signature appended~\n";
 
 enum { TRAILER = 12 };
 
-/* -------------------------------------------------------------------------------------------------
- * making DER */
+/* ---- making DER ---- */
 
 void add_bytes(struct kc_buffer *buffer, const void *data, size_t len)
 {
@@ -101,8 +100,7 @@ static struct kc_buffer integer(int number)
 	return ELEMENT(0x02, bytes(&byte, 1));
 }
 
-/* -------------------------------------------------------------------------------------------------
- * making signatures */
+/* ---- making signatures ---- */
 
 static const EVP_MD *digest_of(int nid)
 {
@@ -129,8 +127,6 @@ static struct kc_buffer raw_signature(enum key key, int digest, struct kc_span d
 static struct kc_buffer signature_of(const struct recipe *recipe, enum key key, int digest,
 				     struct kc_span data)
 {
-	static const uint8_t zeros[512];
-	bool rsa = !signing_keys[key].curve;
 	struct kc_buffer signature;
 
 	if (key == KEY_ED25519)
@@ -148,12 +144,12 @@ static struct kc_buffer signature_of(const struct recipe *recipe, enum key key, 
 		signature.len = 0;
 		break;
 	case SIGNATURE_ZERO:
-		if (rsa)
+		if (!signing_keys[key].curve) {
 			memset(signature.data, 0, signature.len);
-		kc_buffer_deinit(rsa ? &(struct kc_buffer){ 0 } : &signature);
-		if (!rsa)
-			signature = SEQUENCE(ELEMENT(0x02, bytes(zeros, 1)),
-					     ELEMENT(0x02, bytes(zeros, 1)));
+			break;
+		}
+		kc_buffer_deinit(&signature);
+		signature = SEQUENCE(integer(0), integer(0));
 		break;
 	default:
 		break;

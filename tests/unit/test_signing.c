@@ -25,8 +25,7 @@ static const char marker[] = "~Module signature appended~\n";
 
 enum { TRAILER = 12, MARKER = sizeof(marker) - 1 };
 
-/* -------------------------------------------------------------------------------------------------
- * the kernel */
+/* ---- the kernel ---- */
 
 static char folder[] = "/tmp/kocoon-signing.XXXXXX";
 static char key_paths[KEY_COUNT][64];
@@ -114,8 +113,7 @@ static int tear_down(void **state)
 	return rmdir(folder);
 }
 
-/* -------------------------------------------------------------------------------------------------
- * running them */
+/* ---- running them ---- */
 
 struct answer {
 	int err;
@@ -473,8 +471,7 @@ static void test_openssl_cms(void **state)
 	kc_buffer_deinit(&module);
 }
 
-/* -------------------------------------------------------------------------------------------------
- * stock modules, damage */
+/* ---- stock modules, damage ---- */
 
 static struct kc_buffer stock_module(const char *kind)
 {
@@ -647,8 +644,7 @@ static void test_key_ids(void **state)
 	}
 }
 
-/* -------------------------------------------------------------------------------------------------
- * for the oracle */
+/* ---- for the oracle ---- */
 
 static int write_cases(const char *where, const char *module_path)
 {
