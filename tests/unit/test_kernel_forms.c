@@ -91,7 +91,7 @@ static void assert_functions(const struct kocoon_kernel *kernel)
 	for (size_t i = 0; i < count; i++) {
 		assert_true(!i || symbols[i].address >= symbols[i - 1].address);
 		if (!strncmp(symbols[i].name, "f_", 2) && strcmp(symbols[i].name, "f_twin") != 0) {
-			unsigned int n = (unsigned int)atoi(symbols[i].name + 2);
+			unsigned int n = (unsigned int)strtoul(symbols[i].name + 2, NULL, 10);
 
 			assert_int_equal(symbols[i].address, TEXT_ADDRESS + n * 16);
 			assert_int_equal(symbols[i].type, n % 3 ? 'T' : 't');

@@ -5,8 +5,6 @@
  */
 #include "unit.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,10 +170,24 @@ static int compare_lines(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-static size_t read_nm(const char *path, struct line **lines_ret)
+/* "ffffffff81000000 T _text\n"; undefined symbols have no address. */
+static bool parse_nm(char *text, struct line *line_ret)
 {
-	char command[1024], text[1024], name[1024];
-	struct line *lines = NULL;
+	char *end;
+	uint64_t address = strtoull(text, &end, 16);
+
+	if (end == text || end[0] != ' ')
+		return false;
+	end[3 + strcspn(end + 3, "\n")] = 0;
+	if (is_left_out(end[1], end + 3))
+		return false;
+	*line_ret = (struct line){ .address = address, .type = end[1], .name = strdup(end + 3) };
+	return true;
+}
+
+static size_t read_nm(const char *path, size_t expected, struct line *lines)
+{
+	char command[1024], text[1024];
 	size_t count = 0;
 	FILE *pipe;
 
@@ -183,19 +195,15 @@ static size_t read_nm(const char *path, struct line **lines_ret)
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	while (fgets(text, sizeof(text), pipe)) {
-		struct line line = { 0 };
+		struct line line;
 
-		if (sscanf(text, "%" SCNx64 " %c %1023s", &line.address, &line.type, name) != 3 ||
-		    is_left_out(line.type, name))
+		if (!parse_nm(text, &line))
 			continue;
-		line.name = strdup(name);
-		lines = reallocarray(lines, count + 1, sizeof(*lines));
-		assert_non_null(lines);
+		assert_true(count < expected);
 		lines[count++] = line;
 	}
 	assert_int_equal(pclose(pipe), 0);
 	qsort(lines, count, sizeof(*lines), compare_lines);
-	*lines_ret = lines;
 	return count;
 }
 
@@ -215,13 +223,13 @@ static void symbols_are_those_of_nm(void **state)
 	const struct kocoon_symbol *symbols;
 	size_t count = kocoon_kernel_symbols(kernels[0], &symbols);
 	struct kocoon_symbol *sorted = malloc(count * sizeof(*sorted));
-	struct line *lines;
+	struct line *lines = calloc(count, sizeof(*lines));
 
 	(void)state;
-	assert_true(sorted && count > 50000);
+	assert_true(sorted && lines && count > 50000);
 	memcpy(sorted, symbols, count * sizeof(*sorted));
 	qsort(sorted, count, sizeof(*sorted), compare_symbols);
-	assert_int_equal(read_nm(path, &lines), count);
+	assert_int_equal(read_nm(path, count, lines), count);
 	for (size_t i = 0; i < count; i++) {
 		assert_string_equal(sorted[i].name, lines[i].name);
 		assert_int_equal(sorted[i].address, lines[i].address);
