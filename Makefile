@@ -46,7 +46,8 @@ lint: ## format, clang-tidy, cppcheck, shellcheck, house rules
 bench: ## how long it takes, beside depmod and beside a real kernel in an emulator
 	@scripts/install-packages build test
 	@scripts/fetch-kernel $(TEST_KINDS) >/dev/null
-	$(call build,build-bench,,-Dbuildtype=release)
+	$(call configure,build-bench,,-Dbuildtype=release)
+	@ninja -C build-bench src/cli/kocoon $(QUIET)
 	@bench/run build-bench
 
 asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
