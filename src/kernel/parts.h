@@ -38,7 +38,7 @@ struct kc_bzimage {
 
 /* Whether a file starts as a bzImage does. */
 bool kc_bzimage_detect(struct kc_span file);
-/* Takes the headers apart. -ENOEXEC: damaged, or no boot protocol that tells where the payload is. */
+/* Takes the headers apart. -ENOEXEC: damaged, or a boot protocol that names no payload. */
 KC_MUST_CHECK int kc_bzimage_open(struct kc_span file, struct kocoon_report *report,
 				  struct kc_bzimage *image_ret);
 /* Unpacks the payload: an ELF file, perhaps with relocation lists behind it. */
@@ -108,7 +108,7 @@ size_t kc_kallsyms_expand(const struct kc_kallsyms *kallsyms, uint64_t place,
 			  char text_ret[KC_NAME_MAX + 1], uint64_t *next_ret);
 /* The length that kc_kallsyms_expand() would return at most, without expanding. */
 size_t kc_kallsyms_measure(const struct kc_kallsyms *kallsyms, uint64_t place, uint64_t *next_ret);
-/* The n-th symbol by name, expanded: its index. KC_INDEX_NONE: the by-name order is damaged there. */
+/* The n-th symbol by name, expanded: its index. KC_INDEX_NONE: the order is damaged there. */
 KC_MUST_CHECK uint32_t kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms,
 						 uint32_t position, char text_ret[KC_NAME_MAX + 1]);
 /*
@@ -263,7 +263,7 @@ const struct kc_symbols *kc_kernel_symbol_table(const struct kocoon_kernel *kern
 bool kc_kernel_section(const struct kocoon_kernel *kernel, const char *section, const char *start,
 		       const char *stop, uint64_t *address_ret, struct kc_span *bytes_ret);
 void kc_kernel_make_facts(struct kocoon_kernel *kernel);
-/* Whether the code behind the kernel's complaint about a module's BTF goes on as if all were well. */
+/* Whether the code behind the kernel's complaint about a module's BTF goes on all the same. */
 bool kc_kernel_btf_mismatch_passes(const struct kocoon_kernel *kernel);
 void kc_kernel_probe_behaviour(struct kocoon_kernel *kernel);
 void kc_kernel_make_abi(struct kocoon_kernel *kernel);

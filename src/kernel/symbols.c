@@ -140,7 +140,7 @@ int kc_symbols_from_elf(const struct kc_elf *elf, struct kc_symbols *symbols_ret
 	if (!kc_elf_find_section(elf, ".symtab", &shdr, &table) ||
 	    !kc_elf_find_section(elf, ".strtab", &shdr, &strings) || !table.len)
 		return -ENOENT;
-	/* Hostile tables could make each name as long as all of them: the last NUL ends them all. */
+	/* A hostile table could make each name as long as all: the last NUL ends them. */
 	if (!strings.len || strings.data[strings.len - 1])
 		return -ENOENT;
 	symbols.array = calloc(table.len / sizeof(sym) + 1, sizeof(*symbols.array));

@@ -3,8 +3,8 @@
  * Module.symvers: what a kernel exports, where its image is not at hand, or to compare the image
  * with.
  *
- * A line is CRC, name, provider, type of export and namespace, separated by tabs; older ones have no
- * namespace. Of the providers only `vmlinux` is the kernel; the others are modules.
+ * A line is CRC, name, provider, type of export and namespace, separated by tabs; older ones have
+ * no namespace. Of the providers only `vmlinux` is the kernel; the others are modules.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -168,7 +168,7 @@ const struct kc_ecdsa_tables *kc_ecdsa_tables_get(struct kc_key_cache *cache, EV
 
 	if (tables)
 		return tables;
-	/* Looked at first, so that it doesn't go on counting and around to the same number again. */
+	/* Looked at first, so that it doesn't count on and around to the same number again. */
 	if (atomic_load_explicit(&cache->uses, memory_order_relaxed) > KC_ECDSA_TABLES_AFTER ||
 	    atomic_fetch_add_explicit(&cache->uses, 1, memory_order_relaxed) !=
 		    KC_ECDSA_TABLES_AFTER ||

@@ -15,7 +15,7 @@
 #include "module/public_key.h"
 
 enum {
-	/* Verifications that a key must have had: with fewer to come, tables cost more than they save. */
+	/* Verifications that a key must have had: with fewer, tables cost more than they save. */
 	KC_ECDSA_TABLES_AFTER = 32,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Builds small modules: a name, what it exports, what it imports. Unsigned, without symbol versions. */
+/* Builds small modules: a name, what it exports, what it imports. Unsigned, no versions. */
 #ifndef KC_TESTS_BUILD_MODULE_H
 #define KC_TESTS_BUILD_MODULE_H
 

@@ -65,7 +65,7 @@ static void cleaning(void **state)
 	}
 }
 
-/* Every byte value, alone and before a letter: nothing but printable ASCII comes of an invalid one. */
+/* Every byte value, alone and before a letter: of an invalid one comes printable ASCII only. */
 static void every_byte(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Stock kernels: what kocoon finds in an image against what their packages say of it: Module.symvers,
- * the configuration, the symbol table of the debug package by nm(1), the modules.
+ * Stock kernels: what kocoon finds in an image against what their packages say of it:
+ * Module.symvers, the configuration, the symbol table of the debug package by nm(1), the modules.
  */
 #include "unit.h"
 
@@ -242,7 +242,7 @@ static void symbols_are_those_of_nm(void **state)
 	free(path);
 }
 
-/* The kernel's own order of names leads to each of them, to the first one where there are several. */
+/* The kernel's own order of names leads to each of them, to the first of several. */
 static void looks_up_every_name(void **state)
 {
 	(void)state;

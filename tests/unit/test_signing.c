@@ -560,7 +560,7 @@ static struct answer ask_exactly(struct kc_span file)
 	return answer;
 }
 
-/* Every seventh bit of what is behind a small module, for a message with a chain of certificates. */
+/* Every seventh bit of what is behind a small module, for a chain of certificates. */
 static void test_flips(void **state)
 {
 	static const struct recipe recipe = { .key = KEY_DEEP,
