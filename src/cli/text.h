@@ -34,8 +34,8 @@ struct text {
 
 /*
  * Sends text to a descriptor, which belongs to `text` then. `text` must stay where it is: the
- * stream refers to it. text_close() writes what is left: 0, or the errno of the first write that failed,
- * whenever that was.
+ * stream refers to it. text_close() writes what is left: 0, or the errno of the first write that
+ * failed, whenever that was.
  */
 void text_open(struct text *text, int fd);
 int text_close(struct text *text);
