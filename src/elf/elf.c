@@ -81,13 +81,15 @@ int kc_elf_open(struct kc_span file, struct kc_elf *elf_ret)
 bool kc_elf_find_section(const struct kc_elf *elf, const char *name, Elf64_Shdr *shdr_ret,
 			 struct kc_span *bytes_ret)
 {
+	size_t size = strlen(name) + 1;
 	Elf64_Shdr shdr;
 
 	for (uint64_t i = 1; kc_elf_shdr(elf->sections, i, &shdr); i++) {
-		const char *found = kc_span_string(elf->names, shdr.sh_name);
-		struct kc_span bytes = { 0 };
+		struct kc_span found, bytes = { 0 };
 
-		if (!found || strcmp(found, name) != 0)
+		/* As many bytes as the name has, not up to a NUL that may be megabytes away. */
+		if (!kc_span_sub(elf->names, shdr.sh_name, size, &found) ||
+		    memcmp(found.data, name, size) != 0)
 			continue;
 		if (shdr.sh_type != SHT_NOBITS &&
 		    !kc_span_sub(elf->file, shdr.sh_offset, shdr.sh_size, &bytes))

@@ -205,7 +205,9 @@ static void probe_symbols(const struct kocoon_kernel *kernel, struct kc_behaviou
 	/* The function became one of its own when the early check became its second caller. */
 	behaviour->early_mod_check = kc_kernel_has_symbol(kernel, "early_mod_check") ||
 				     kc_kernel_has_symbol(kernel, "module_patient_check_exists");
-	behaviour->platform_keyring = kc_kernel_has_symbol(kernel, "platform_trusted_keys");
+	/* The variable, or where there are functions only, the one that sets it. */
+	behaviour->platform_keyring = kc_kernel_has_symbol(kernel, "platform_trusted_keys") ||
+				      kc_kernel_has_symbol(kernel, "set_platform_trusted_keys");
 	/* x86's filter is built in wherever any is, in a kernel for x86. */
 	behaviour->decompressor.xz_bcj_x86 = kc_kernel_has_symbol(kernel, "xz_dec_bcj_run");
 	/* The kernel's library is never built with it; only its boot code is. */

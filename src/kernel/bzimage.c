@@ -7,6 +7,7 @@
  * header says where the compressed payload stands. Behind the compressed stream, as the payload's
  * last four bytes, is its unpacked size.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/mman.h>
@@ -44,9 +45,9 @@ static void read_release(struct kc_span file, struct kc_bzimage *image)
 	const char *version = place ? kc_span_string(file, (uint64_t)place + 0x200) : NULL;
 
 	image->release = version ? version : "";
-	image->release_len = strcspn(image->release, " ");
-	if (image->release_len > VERSION_MAX)
-		image->release_len = 0;
+	while (image->release_len < VERSION_MAX &&
+	       isgraph((unsigned char)image->release[image->release_len]))
+		image->release_len++;
 }
 
 int kc_bzimage_open(struct kc_span file, struct kocoon_report *report, struct kc_bzimage *image_ret)

@@ -119,8 +119,11 @@ static int try_form(const struct kc_vmlinux *vmlinux, const struct form *form,
 {
 	size_t first = tables[0].entries.len / entry_size(form);
 	size_t count = first + tables[1].entries.len / entry_size(form);
-	struct kocoon_export *array = calloc(count, sizeof(*array));
+	struct kocoon_export *array;
 
+	if (!count || count > KC_EXPORTS_MAX)
+		return 0;
+	array = calloc(count, sizeof(*array));
 	if (!array)
 		return -ENOMEM;
 	if (!read_table(vmlinux, form, &tables[0], array) ||
@@ -137,12 +140,18 @@ static int try_form(const struct kc_vmlinux *vmlinux, const struct form *form,
 	return 1;
 }
 
+/* Of several exports of one name the first is found; the others would only make lookups slow. */
 int kc_exports_index(struct kc_exports *exports)
 {
 	int err = kc_index_init(&exports->index, exports->count);
 
-	for (size_t i = 0; !err && i < exports->count; i++)
-		err = kc_index_add(&exports->index, kc_hash(exports->array[i].name), (uint32_t)i);
+	for (size_t i = 0; !err && i < exports->count; i++) {
+		const char *name = exports->array[i].name;
+		uint32_t hash = kc_hash(name);
+
+		if (!kc_exports_find(exports, name, hash))
+			err = kc_index_add(&exports->index, hash, (uint32_t)i);
+	}
 	return err;
 }
 

@@ -22,7 +22,6 @@
 enum {
 	BUILD_ID_MAX = 64,
 	NOTE_BUILD_ID = 3,
-	CERTIFICATES_MAX = 16 << 20,
 };
 
 #define KERNEL_FILE_MAX (UINT64_C(4) << 30)
@@ -341,22 +340,27 @@ static void read_build_id(struct kocoon_kernel *kernel)
 	}
 }
 
-static int read_certificates(struct kocoon_kernel *kernel, struct kocoon_report *report)
+/* Where the list is, by its symbols. The size that the image tells may be anything. */
+static bool find_certificates(struct kocoon_kernel *kernel, struct kc_span *list_ret)
 {
-	struct kc_span size, list;
+	struct kc_span size;
 	uint64_t address;
 
-	if (!kc_kernel_find_symbol(kernel, "system_certificate_list_size", &address) ||
-	    !kc_vmlinux_bytes(&kernel->vmlinux, address, sizeof(uint64_t), &size) ||
-	    !kc_kernel_find_symbol(kernel, "system_certificate_list", &address))
-		return 0;
-	if (kc_load64(size.data) > CERTIFICATES_MAX ||
-	    !kc_vmlinux_bytes(&kernel->vmlinux, address, kc_load64(size.data), &list)) {
-		kc_finding(report, KOCOON_STAGE_KERNEL, 0,
-			   "the image's list of certificates is damaged: its size is wrong");
-		return 0;
-	}
-	return kc_keyring_add_list(&kernel->keyring, list, report);
+	return kc_kernel_find_symbol(kernel, "system_certificate_list_size", &address) &&
+	       kc_vmlinux_bytes(&kernel->vmlinux, address, sizeof(uint64_t), &size) &&
+	       kc_kernel_find_symbol(kernel, "system_certificate_list", &address) &&
+	       kc_vmlinux_bytes(&kernel->vmlinux, address, kc_load64(size.data), list_ret);
+}
+
+/* A kernel that has the function but no list that can be found has a gap; one without has no keys. */
+static int read_certificates(struct kocoon_kernel *kernel, struct kocoon_report *report)
+{
+	struct kc_span list;
+
+	if (find_certificates(kernel, &list) || kc_keyring_search(&kernel->vmlinux, &list))
+		return kc_keyring_add_list(&kernel->keyring, list, report);
+	kernel->keys_missing = kc_kernel_has_symbol(kernel, "load_system_certificate_list");
+	return 0;
 }
 
 static int open_image(struct kocoon_kernel *kernel, const char *path, struct kocoon_report *report)
@@ -444,6 +448,8 @@ static void find_gaps(struct kocoon_kernel *kernel)
 		add_gap(kernel,
 			"what the kernel's symbol table tells (keys, some settings): none was "
 			"found in the image");
+	if (kernel->keys_missing)
+		add_gap(kernel, "signatures: the list of keys was not found in the image");
 	if (!*kernel->vermagic)
 		add_gap(kernel, "vermagic: none was found in the image");
 	if (!kc_kernel_section(kernel, ".BTF", "__start_BTF", "__stop_BTF", &address, &bytes))

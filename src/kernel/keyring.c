@@ -18,6 +18,7 @@
 #include "kernel/parts.h"
 
 enum {
+	DER_HEAD = 4, /* bytes of tag and length of a certificate */
 	KEYS_MAX =
 		4096, /* more than any kernel trusts: the bound on what a damaged list may cost */
 };
@@ -31,6 +32,15 @@ static char *copy_hex(const uint8_t *bytes, size_t len)
 	text[0] = 0;
 	for (size_t i = 0; i < len; i++)
 		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return text;
+}
+
+/* A certificate may be anybody's: what would move a terminal's cursor is not shown. */
+static char *make_printable(char *text)
+{
+	for (char *place = text; place && *place; place++)
+		if ((unsigned char)*place < ' ' || *place == 0x7f)
+			*place = '?';
 	return text;
 }
 
@@ -52,12 +62,12 @@ static char *copy_name(X509_NAME *name)
 			continue;
 		text = strndup((const char *)utf8, (size_t)len);
 		OPENSSL_free(utf8);
-		return text;
+		return make_printable(text);
 	}
 	line = X509_NAME_oneline(name, NULL, 0);
 	text = line ? strdup(line) : NULL;
 	OPENSSL_free(line);
-	return text;
+	return make_printable(text);
 }
 
 static char *copy_serial(X509 *certificate)
@@ -190,6 +200,55 @@ int kc_keyring_add_list(struct kc_keyring *keyring, struct kc_span list,
 	}
 	ERR_clear_error();
 	return err;
+}
+
+/* Behind the DER sequence at `place`, or `place` where none of a certificate's size is there. */
+static uint64_t skip_certificate(struct kc_span area, uint64_t place)
+{
+	const uint8_t *head = area.data + place;
+	uint64_t size;
+
+	/* A sequence with two bytes of length, in it a sequence. */
+	if (!kc_span_contains(area, place, DER_HEAD + 1) || head[0] != 0x30 || head[1] != 0x82 ||
+	    head[DER_HEAD] != 0x30)
+		return place;
+	size = DER_HEAD + (uint64_t)head[2] * 256 + head[3];
+	return kc_span_contains(area, place, size) ? place + size : place;
+}
+
+/* Behind all certificates from `place` on. */
+static uint64_t skip_certificates(struct kc_span area, uint64_t place)
+{
+	uint64_t next;
+
+	while ((next = skip_certificate(area, place)) != place)
+		place = next;
+	return place;
+}
+
+/* Whether behind the certificates, aligned, stands how many bytes they are. */
+static bool is_list(struct kc_span area, uint64_t start, uint64_t end)
+{
+	struct kc_span size;
+
+	return kc_span_sub(area, kc_align(end, 8), sizeof(uint64_t), &size) &&
+	       kc_load64(size.data) == end - start;
+}
+
+bool kc_keyring_search(const struct kc_vmlinux *vmlinux, struct kc_span *list_ret)
+{
+	for (size_t i = 0; i < vmlinux->segment_count; i++) {
+		struct kc_span area = vmlinux->segments[i].bytes;
+
+		if (vmlinux->segments[i].address % 8)
+			continue;
+		for (uint64_t place = 0, end; place < area.len; place = kc_align(end + 1, 8)) {
+			end = skip_certificates(area, place);
+			if (end != place && is_list(area, place, end))
+				return kc_span_sub(area, place, end - place, list_ret);
+		}
+	}
+	return false;
 }
 
 static int add_pem(struct kc_keyring *keyring, struct kc_span bytes, const char *path,

@@ -21,6 +21,8 @@ enum {
 	KC_NAME_MAX = 512, /* longest name of a kernel symbol, its NUL included */
 	KC_SEGMENTS_MAX = 64, /* more load segments than any kernel has */
 	KC_KEY_FILE_MAX = 16 << 20,
+	/* Some times as many as any kernel has: the bound on what a hostile table may cost. */
+	KC_EXPORTS_MAX = 1 << 17,
 };
 
 /* The largest kernel that is unpacked. */
@@ -121,7 +123,8 @@ struct kc_symbols {
 	struct kocoon_symbol *array; /* owned */
 	size_t count;
 	char *names; /* owned; NULL where names are elsewhere */
-	struct kc_index by_stem; /* hash of a name up to its first '.' */
+	/* Owned: indices in order of names; NULL where the names can be looked up in place. */
+	uint32_t *by_name;
 };
 
 KC_MUST_CHECK int kc_symbols_from_kallsyms(const struct kc_kallsyms *kallsyms,
@@ -186,6 +189,8 @@ struct kc_keyring {
  * 0. */
 KC_MUST_CHECK int kc_keyring_add_list(struct kc_keyring *keyring, struct kc_span list,
 				      struct kocoon_report *report);
+/* The image's list of certificates by its shape, where no symbol tells: DER, and its size behind it. */
+KC_MUST_CHECK bool kc_keyring_search(const struct kc_vmlinux *vmlinux, struct kc_span *list_ret);
 /* A file: DER, or PEM with any number of certificates. */
 KC_MUST_CHECK int kc_keyring_add_file(struct kc_keyring *keyring, const char *path,
 				      struct kocoon_report *report);
@@ -223,6 +228,7 @@ struct kocoon_kernel {
 	struct kc_kallsyms kallsyms;
 	struct kc_exports exports;
 	struct kc_keyring keyring;
+	bool keys_missing; /* it must have a list of keys, but none was found */
 	enum kc_format format; /* that the payload was compressed in */
 	char *release; /* owned */
 	char *vermagic; /* owned */

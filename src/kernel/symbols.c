@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * All symbols of a kernel as one array by address, with an index by name: from the image's own
+ * All symbols of a kernel as one array by address, with an order of names: from the image's own
  * table, from .symtab, or from System.map. Only made when somebody asks for all of them, or where
  * single names can't be looked up in place.
  */
@@ -16,28 +16,31 @@ enum {
 	ADDRESS_DIGITS = 16,
 };
 
-/* A compiler's suffix starts at the first '.', but for names that start with one. */
-static uint32_t hash_stem(const char *name)
+static int compare_names(const void *left, const void *right, void *array)
 {
-	size_t len = *name ? 1 + strcspn(name + 1, ".") : 0;
+	const uint32_t *a = left, *b = right;
+	const struct kocoon_symbol *symbols = array;
+	int order = strcmp(symbols[*a].name, symbols[*b].name);
 
-	return kc_hash_bytes(name, len);
+	return order ? order : *a < *b ? -1 : *a > *b;
 }
 
-static int make_index(struct kc_symbols *symbols)
+static int sort_names(struct kc_symbols *symbols)
 {
-	int err = kc_index_init(&symbols->by_stem, symbols->count);
-
-	for (size_t i = 0; !err && i < symbols->count; i++)
-		err = kc_index_add(&symbols->by_stem, hash_stem(symbols->array[i].name),
-				   (uint32_t)i);
-	return err;
+	symbols->by_name = calloc(symbols->count + 1, sizeof(*symbols->by_name));
+	if (!symbols->by_name)
+		return -ENOMEM;
+	for (size_t i = 0; i < symbols->count; i++)
+		symbols->by_name[i] = (uint32_t)i;
+	qsort_r(symbols->by_name, symbols->count, sizeof(*symbols->by_name), compare_names,
+		symbols->array);
+	return 0;
 }
 
 static int finish(struct kc_symbols *symbols, int err, struct kc_symbols *symbols_ret)
 {
 	if (!err)
-		err = make_index(symbols);
+		err = sort_names(symbols);
 	if (err)
 		kc_symbols_deinit(symbols);
 	else
@@ -49,7 +52,7 @@ void kc_symbols_deinit(struct kc_symbols *symbols)
 {
 	free(symbols->array);
 	free(symbols->names);
-	kc_index_deinit(&symbols->by_stem);
+	free(symbols->by_name);
 	*symbols = (struct kc_symbols){ 0 };
 }
 
@@ -127,7 +130,7 @@ static bool is_wanted(const Elf64_Sym *sym, const char *name)
 	unsigned int type = ELF64_ST_TYPE(sym->st_info);
 
 	return name && *name && sym->st_shndx != SHN_UNDEF && type != STT_SECTION &&
-	       type != STT_FILE && strlen(name) < KC_NAME_MAX;
+	       type != STT_FILE && strnlen(name, KC_NAME_MAX) < KC_NAME_MAX;
 }
 
 int kc_symbols_from_elf(const struct kc_elf *elf, struct kc_symbols *symbols_ret)
@@ -140,7 +143,7 @@ int kc_symbols_from_elf(const struct kc_elf *elf, struct kc_symbols *symbols_ret
 	if (!kc_elf_find_section(elf, ".symtab", &shdr, &table) ||
 	    !kc_elf_find_section(elf, ".strtab", &shdr, &strings) || !table.len)
 		return -ENOENT;
-	/* A hostile table could make each name as long as all: the last NUL ends them. */
+	/* The last NUL ends every name. */
 	if (!strings.len || strings.data[strings.len - 1])
 		return -ENOENT;
 	symbols.array = calloc(table.len / sizeof(sym) + 1, sizeof(*symbols.array));
@@ -227,31 +230,51 @@ int kc_symbols_from_map(const char *path, struct kocoon_report *report,
 	return err;
 }
 
+/* Position in the order of names of the first that is not lower. */
+static size_t lower_bound(const struct kc_symbols *symbols, const char *name)
+{
+	size_t low = 0, high = symbols->by_name ? symbols->count : 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(symbols->array[symbols->by_name[middle]].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* NULL behind the last. */
+static const struct kocoon_symbol *get_sorted(const struct kc_symbols *symbols, size_t position)
+{
+	if (!symbols->by_name || position >= symbols->count)
+		return NULL;
+	return &symbols->array[symbols->by_name[position]];
+}
+
 const struct kocoon_symbol *kc_symbols_find(const struct kc_symbols *symbols, const char *name,
 					    bool clones)
 {
-	uint32_t hash = hash_stem(name), cursor = 0, index;
+	const struct kocoon_symbol *found = get_sorted(symbols, lower_bound(symbols, name));
 	size_t len = strlen(name);
 
-	while ((index = kc_index_next(&symbols->by_stem, hash, &cursor)) != KC_INDEX_NONE) {
-		const char *found = symbols->array[index].name;
-
-		if (!strncmp(found, name, len) && (!found[len] || (clones && found[len] == '.')))
-			return &symbols->array[index];
-	}
-	return NULL;
+	if (!found || strncmp(found->name, name, len) != 0)
+		return NULL;
+	/* Nothing that a compiler puts into names is lower than '.'. */
+	return !found->name[len] || (clones && found->name[len] == '.') ? found : NULL;
 }
 
 const struct kocoon_symbol *kc_symbols_find_global(const struct kc_symbols *symbols,
 						   const char *name)
 {
-	uint32_t hash = hash_stem(name), cursor = 0, index;
+	size_t first = lower_bound(symbols, name);
+	const struct kocoon_symbol *found;
 
-	while ((index = kc_index_next(&symbols->by_stem, hash, &cursor)) != KC_INDEX_NONE) {
-		const struct kocoon_symbol *symbol = &symbols->array[index];
-
-		if (isupper((unsigned char)symbol->type) && !strcmp(symbol->name, name))
-			return symbol;
-	}
-	return kc_symbols_find(symbols, name, false);
+	for (size_t i = first; (found = get_sorted(symbols, i)) && !strcmp(found->name, name); i++)
+		if (isupper((unsigned char)found->type))
+			return found;
+	found = get_sorted(symbols, first);
+	return found && !strcmp(found->name, name) ? found : NULL;
 }

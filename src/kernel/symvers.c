@@ -95,6 +95,8 @@ static int parse(char *text, const struct kc_symbols *symbols, struct kc_exports
 			return -EINVAL;
 		if (strcmp(fields[FIELD_PROVIDER], "vmlinux") != 0)
 			continue;
+		if (exports->count == KC_EXPORTS_MAX)
+			return -EINVAL;
 		symbol = symbols ? kc_symbols_find_global(symbols, fields[FIELD_NAME]) : NULL;
 		exports->array[exports->count++] = (struct kocoon_export){
 			.name = fields[FIELD_NAME],

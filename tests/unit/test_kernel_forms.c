@@ -147,9 +147,11 @@ static void tells_what_an_image_lacks(void **state)
 	struct kocoon_kernel *kernel = open_recipe(&recipe);
 	const struct kocoon_symbol *symbols;
 	const struct kc_abi *abi = kc_kernel_abi(kernel);
+	const struct kocoon_key *keys;
 
 	(void)state;
-	/* Found by its looks. */
+	/* Found by their looks. */
+	assert_int_equal(kocoon_kernel_keys(kernel, &keys), 2);
 	assert_string_equal(kocoon_kernel_vermagic(kernel),
 			    "9.9.9-test SMP mod_unload modversions ");
 	assert_string_equal(kocoon_kernel_release(kernel), "9.9.9-test");
