@@ -285,9 +285,9 @@ KOCOON_API void kocoon_taint_letters(uint64_t taints, char letters_ret[32]);
 KOCOON_API const char *kocoon_errno_name(int err);
 
 /*
- * Called for each verdict, from one thread at a time: in the order of the paths, or for a whole tree
- * dependencies first, as far as modules.dep tells them. The verdict lives until the call returns. Not 0: no further module is started, and kocoon_check() returns that
- * value.
+ * Called for each verdict, from one thread at a time: in the order of the paths, or for a whole
+ * tree dependencies first, as far as modules.dep tells them. The verdict lives until the call
+ * returns. Not 0: no further module is started, and kocoon_check() returns that value.
  */
 typedef int kocoon_verdict_fn(const struct kocoon_verdict *verdict, void *context);
 
