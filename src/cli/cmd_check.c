@@ -80,7 +80,7 @@ static void print_text(struct check *check, const struct kocoon_verdict *verdict
 	}
 	if (check->cli->options.verbose)
 		print_verbose(out, verdict);
-	findings_print(out, verdict, verdict->err || check->cli->options.verbose);
+	findings_print(out, verdict, check->cli->options.verbose);
 }
 
 static void regions_json(struct json_object *line, const struct kocoon_verdict *verdict)

@@ -10,6 +10,9 @@
 /* Where the columns of a finding begin. */
 enum { FINDING_INDENT = 8, DETAIL_INDENT = 12, DETAIL_COLUMN = 10 };
 
+/* Findings besides the deciding one that are printed unless all are asked for. */
+enum { FEW_FINDINGS = 5 };
+
 static void print_detail(struct text *text, const char *name, const char *value)
 {
 	if (!value)
@@ -78,32 +81,41 @@ static const struct kocoon_finding *find_reason(const struct kocoon_verdict *ver
 	return NULL;
 }
 
-static bool same_hint(const char *a, const char *b)
+/* What helps against several findings in a row is said once, below the last of them. */
+static void print_hint(struct text *text, const char *hint, const struct kocoon_finding *next)
 {
-	return a && b && !strcmp(a, b);
+	if (!next || !hint || !next->hint || strcmp(hint, next->hint) != 0)
+		print_detail(text, "hint", hint);
 }
 
-void findings_print(struct text *text, const struct kocoon_verdict *verdict, bool warnings)
+void findings_print(struct text *text, const struct kocoon_verdict *verdict, bool all)
 {
 	const struct kocoon_finding *reason = find_reason(verdict);
+	const struct kocoon_finding *last = reason;
 	const struct kocoon_finding *finding;
-	const char *hint = NULL;
+	size_t printed = 0;
+	size_t left = 0;
 
-	if (reason) {
+	if (reason)
 		print_details(text, reason);
-		hint = reason->hint;
-	}
 	for (size_t i = 0; (finding = kocoon_report_get(verdict->report, i)); i++) {
-		if (finding == reason || (!finding->err && !warnings))
+		if (finding == reason || (!verdict->err && !all))
 			continue;
-		/* What helps against several findings in a row is said once, below the last. */
-		if (!same_hint(hint, finding->hint))
-			print_detail(text, "hint", hint);
+		if (printed == FEW_FINDINGS && !all) {
+			left++;
+			continue;
+		}
+		if (last)
+			print_hint(text, last->hint, finding);
 		print_heading(text, finding);
 		print_details(text, finding);
-		hint = finding->hint;
+		last = finding;
+		printed++;
 	}
-	print_detail(text, "hint", hint);
+	if (last)
+		print_hint(text, last->hint, NULL);
+	if (left)
+		text_line(text, "%*s%zu findings more: --verbose", FINDING_INDENT, "", left);
 }
 
 void findings_json(struct json_object *object, const char *key, const struct kocoon_report *report)

@@ -10,9 +10,11 @@
 #include "cli/json.h"
 #include "cli/text.h"
 
-/* Lines below a verdict: what was expected, found, and what to do. With `warnings` also what did
- * not lead to a refusal. */
-void findings_print(struct text *text, const struct kocoon_verdict *verdict, bool warnings);
+/*
+ * Lines below a verdict: what was expected, found, and what to do. Of a refused module the first few
+ * findings and of an accepted one none, unless `all` are asked for.
+ */
+void findings_print(struct text *text, const struct kocoon_verdict *verdict, bool all);
 
 /* Array of all findings. */
 void findings_json(struct json_object *object, const char *key, const struct kocoon_report *report);

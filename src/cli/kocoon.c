@@ -27,7 +27,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "check", "MODULE... | --all", "will this kernel take these modules?",
 	  "Takes each module through the kernel's own checks, in their order, without executing "
 	  "it.\n"
-	  "One line a module; below a refused one all that was found, with what to do about it.\n"
+	  "One line a module; below a refused one what was found, with what to do about it.\n"
 	  "Dependencies are found by symbol, among the modules given and then in the tree.\n",
 	  VERB_CHECK, 0, ANY_NUMBER, cmd_check },
 	{ "map", "MODULE", "what a module looks like in memory",

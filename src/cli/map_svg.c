@@ -23,7 +23,7 @@ enum {
 	MIN_HEIGHT = 420,
 	LABEL_PITCH = 15,
 	MAX_LABELS = 200, /* a region; its largest sections have them */
-	MAX_NAME = 26,
+	MAX_NAME = 24,
 	MIN_WIDTH = 900,
 	KIB = 1024,
 	MIB = 1024 * KIB,
@@ -310,7 +310,7 @@ static void put_column_head(const struct picture *picture, const struct column *
 	fputs(" used", file);
 	end_text(file);
 	put_text(file, x, COLUMN_TOP + 60, "s");
-	fprintf(file, "1 pixel = %.4g bytes", (double)region->size / picture->height);
+	fprintf(file, "1 pixel = %.0f bytes", (double)region->size / picture->height);
 	if (column->labels < column->count)
 		fprintf(file, "; %zu small sections unnamed", column->count - column->labels);
 	end_text(file);
