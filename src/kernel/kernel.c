@@ -47,17 +47,21 @@ void kc_once_run(struct kc_once *once, const struct kocoon_kernel *kernel,
 	pthread_mutex_unlock(&once->lock);
 }
 
-static void make_symbols(struct kocoon_kernel *kernel)
+static int read_symbols(struct kocoon_kernel *kernel)
 {
-	int err = -ENOENT;
+	int err;
 
 	if (kernel->kallsyms.count)
-		err = kc_symbols_from_kallsyms(&kernel->kallsyms, &kernel->symbols);
-	if (err == -ENOENT && kc_kernel_has_image(kernel))
-		err = kc_symbols_from_elf(&kernel->vmlinux.elf, &kernel->symbols);
-	/* Nothing to say it to here; the array stays empty, as if the image had no symbols. */
-	if (err)
-		kernel->symbols.count = 0;
+		return kc_symbols_from_kallsyms(&kernel->kallsyms, &kernel->symbols);
+	err = kc_symbols_from_elf(&kernel->vmlinux.elf, &kernel->symbols);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Only for who asks for all of them, and without memory gets none: single names are looked up in
+ * place. */
+static void make_symbols(struct kocoon_kernel *kernel)
+{
+	(void)!read_symbols(kernel);
 }
 
 const struct kc_symbols *kc_kernel_symbol_table(const struct kocoon_kernel *kernel)
@@ -374,7 +378,13 @@ static int open_image(struct kocoon_kernel *kernel, const char *path, struct koc
 	if (err)
 		return err;
 	find_kallsyms(kernel);
-	err = read_exports(kernel, report);
+	/* Where they can't be looked up in place, all that follows needs them. */
+	if (!kernel->kallsyms.by_name.len) {
+		err = read_symbols(kernel);
+		atomic_store(&kernel->symbols_once.done, true);
+	}
+	if (!err)
+		err = read_exports(kernel, report);
 	if (!err)
 		err = read_strings(kernel);
 	if (!err)
