@@ -11,8 +11,8 @@
 #include "cli/text.h"
 
 /*
- * Lines below a verdict: what was expected, found, and what to do. Of a refused module the first few
- * findings and of an accepted one none, unless `all` are asked for.
+ * Lines below a verdict: what was expected, found, and what to do. Of a refused module the first
+ * few findings and of an accepted one none, unless `all` are asked for.
  */
 void findings_print(struct text *text, const struct kocoon_verdict *verdict, bool all);
 

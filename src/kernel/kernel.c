@@ -356,7 +356,7 @@ static bool find_certificates(struct kocoon_kernel *kernel, struct kc_span *list
 	       kc_vmlinux_bytes(&kernel->vmlinux, address, kc_load64(size.data), list_ret);
 }
 
-/* A kernel that has the function but no list that can be found has a gap; one without has no keys. */
+/* A kernel that has the function but no list to be found has a gap; one without has no keys. */
 static int read_certificates(struct kocoon_kernel *kernel, struct kocoon_report *report)
 {
 	struct kc_span list;

@@ -189,7 +189,7 @@ struct kc_keyring {
  * 0. */
 KC_MUST_CHECK int kc_keyring_add_list(struct kc_keyring *keyring, struct kc_span list,
 				      struct kocoon_report *report);
-/* The image's list of certificates by its shape, where no symbol tells: DER, and its size behind it. */
+/* The image's list of certificates by its shape, where no symbol tells: DER, then its size. */
 KC_MUST_CHECK bool kc_keyring_search(const struct kc_vmlinux *vmlinux, struct kc_span *list_ret);
 /* A file: DER, or PEM with any number of certificates. */
 KC_MUST_CHECK int kc_keyring_add_file(struct kc_keyring *keyring, const char *path,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opening and asking a kernel with every single allocation failing in turn: -ENOMEM, or a kernel that
- * knows less. That nothing leaks is for LeakSanitizer to say.
+ * Opening and asking a kernel with every single allocation failing in turn: -ENOMEM, or a kernel
+ * that knows less. That nothing leaks is for LeakSanitizer to say.
  *
  * The linker leads kocoon's own calls here (--wrap); those of the libraries go their usual way.
  */
