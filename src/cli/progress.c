@@ -31,7 +31,7 @@ void progress_show(struct progress *progress, size_t done, const char *what)
 	struct text text = { .file = stderr };
 	uint64_t now = progress_clock();
 
-	if (!progress->enabled || (progress->visible && now - progress->shown_at < INTERVAL))
+	if (!progress->enabled || now - progress->shown_at < INTERVAL)
 		return;
 	/* Short enough that the line never wraps: a wrapped one could not be written over. */
 	fputs("\r\033[K", stderr);
