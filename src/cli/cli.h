@@ -66,6 +66,10 @@ void cli_print_help(FILE *file, const struct cli_verb *verb);
  * optional: where none is found cli->tree stays NULL, unless `required`.
  */
 int cli_open_kernel(struct cli *cli);
+
+/* What the open kernel is called in texts: its release, or what it was opened from. */
+const char *cli_kernel_name(const struct cli *cli);
+
 int cli_open_tree(struct cli *cli, bool required);
 
 /*

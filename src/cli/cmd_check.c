@@ -151,7 +151,7 @@ static void print_summary_text(const struct check *check, double seconds)
 			 kocoon_errno_name(check->tallies[i].err));
 		separator = ", ";
 	}
-	text_line(out, "; %.2f s; kernel %s", seconds, kocoon_kernel_release(check->cli->kernel));
+	text_line(out, "; %.2f s; kernel %s", seconds, cli_kernel_name(check->cli));
 }
 
 static void print_summary_json(const struct check *check, double seconds)

@@ -200,7 +200,7 @@ static void print_relocations(struct text *out, const struct kocoon_module *modu
 }
 
 static void print_verdict(struct text *out, const struct kocoon_verdict *verdict,
-			  const char *release)
+			  const char *kernel)
 {
 	char taints[32];
 
@@ -209,11 +209,11 @@ static void print_verdict(struct text *out, const struct kocoon_verdict *verdict
 		print_field(out, "taints", taints);
 	info_label(out, "verdict");
 	if (verdict->err)
-		text_line(out, "REJECTED by %s: %s: %s: %s", release,
+		text_line(out, "REJECTED by %s: %s: %s: %s", kernel,
 			  kocoon_errno_name(verdict->err), kocoon_stage_name(verdict->stage),
 			  verdict->reason ? verdict->reason : "");
 	else
-		text_line(out, "accepted by %s", release);
+		text_line(out, "accepted by %s", kernel);
 }
 
 static void print_text(struct cli *cli, const struct kocoon_module *module)
@@ -225,7 +225,7 @@ static void print_text(struct cli *cli, const struct kocoon_module *module)
 	imports_print(out, module, cli->options.verbose);
 	exports_print(out, module, cli->options.verbose);
 	print_relocations(out, module);
-	print_verdict(out, kocoon_module_verdict(module), kocoon_kernel_release(cli->kernel));
+	print_verdict(out, kocoon_module_verdict(module), cli_kernel_name(cli));
 }
 
 /* Each tag has an array: many stand in a module more than once. */

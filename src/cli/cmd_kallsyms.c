@@ -86,18 +86,18 @@ static bool print_name(struct cli *cli, const struct symbols *symbols, const cha
 
 static int look_up(struct cli *cli, const struct symbols *symbols, const char *argument)
 {
-	const char *release = kocoon_kernel_release(cli->kernel);
+	const char *kernel = cli_kernel_name(cli);
 	uint64_t address;
 
 	if (options_parse_address(argument, &address)) {
 		if (print_address(cli, symbols, address))
 			return CLI_OK;
-		cli_error("no symbol at or before %s in the kernel %s", argument, release);
+		cli_error("no symbol at or before %s in the kernel %s", argument, kernel);
 		return CLI_REFUSED;
 	}
 	if (print_name(cli, symbols, argument))
 		return CLI_OK;
-	cli_error("no symbol '%s' in the kernel %s", argument, release);
+	cli_error("no symbol '%s' in the kernel %s", argument, kernel);
 	return CLI_REFUSED;
 }
 
@@ -117,7 +117,7 @@ int cmd_kallsyms(struct cli *cli)
 	symbols.count = kocoon_kernel_symbols(cli->kernel, &symbols.entries);
 	if (!symbols.count) {
 		cli_error("the kernel %s has no symbol table that kocoon can read",
-			  kocoon_kernel_release(cli->kernel));
+			  cli_kernel_name(cli));
 		return CLI_FAILED;
 	}
 	if (!cli->options.argument_count)

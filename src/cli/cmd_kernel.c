@@ -264,10 +264,7 @@ static void print_export_json(struct text *out, const struct kocoon_export *expo
 	json_text(line, "crc", crc);
 	json_flag(line, "gpl_only", export->gpl_only);
 	json_text(line, "namespace", export->ns);
-	if (export->address)
-		json_address(line, "address", export->address);
-	else
-		json_text(line, "address", NULL);
+	json_known_address(line, "address", export->address);
 	json_print(out, line);
 	free(crc);
 }

@@ -131,6 +131,24 @@ static void print_text(struct cli *cli, const struct kocoon_module *module)
 			  kocoon_region_name(region->kind));
 }
 
+/* Without an image, addresses are known only from System.map: nothing is linked to a guessed one. */
+static int check_addresses(const struct cli *cli, const struct kocoon_module *module)
+{
+	const struct kocoon_import *import;
+
+	if (kocoon_kernel_path(cli->kernel))
+		return CLI_OK;
+	for (size_t i = 0; (import = kocoon_module_import(module, i)); i++) {
+		if (import->address || import->state == KOCOON_IMPORT_WEAK)
+			continue;
+		cli_error("the address of the symbol %s is not known: there is no kernel image",
+			  import->name);
+		cli_error_more("give --system-map=FILE, or --symbol=%s=ADDR", import->name);
+		return CLI_FAILED;
+	}
+	return CLI_OK;
+}
+
 static int link_module(struct cli *cli, const struct overrides *overrides)
 {
 	const struct kocoon_module_options options = {
@@ -144,6 +162,8 @@ static int link_module(struct cli *cli, const struct overrides *overrides)
 
 	if (!status)
 		status = cli_report_refusal(module);
+	if (!status)
+		status = check_addresses(cli, module);
 	if (!status)
 		status = write_file(module, cli->options.output);
 	if (!status && cli->options.json)

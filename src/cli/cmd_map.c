@@ -18,7 +18,7 @@ static void gather(const struct cli *cli, const struct kocoon_module *module, st
 
 	*map = (struct map){ .module = module,
 			     .verdict = kocoon_module_verdict(module),
-			     .release = kocoon_kernel_release(cli->kernel) };
+			     .kernel = cli_kernel_name(cli) };
 	for (size_t i = 0; (region = kocoon_module_region(module, i)); i++) {
 		if (map->region_count == KOCOON_REGION_COUNT)
 			break;
@@ -87,7 +87,7 @@ static void print_text(const struct map *map, struct text *out)
 	text_line(out,
 		  "  %" PRIu64 " KiB in %zu regions, %" PRIu64 " KiB of it freed after init; "
 		  "kernel %s",
-		  map->size / KIB, map->region_count, map->freed_size / KIB, map->release);
+		  map->size / KIB, map->region_count, map->freed_size / KIB, map->kernel);
 	text_end_line(out);
 	print_regions(map, out);
 	for (size_t i = 0; i < map->region_count; i++)
@@ -135,7 +135,7 @@ static void print_json(const struct map *map, struct text *out)
 
 	json_text(line, "module", map->verdict->module);
 	json_text(line, "path", map->verdict->path);
-	json_text(line, "kernel", map->release);
+	json_text(line, "kernel", map->kernel);
 	json_number(line, "size", map->size);
 	json_number(line, "freed_after_init", map->freed_size);
 	struct json_object *regions = json_new_array(line, "regions");

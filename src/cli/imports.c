@@ -132,7 +132,7 @@ void imports_json(struct json_object *object, const struct kocoon_module *module
 		crc_json(entry, "crc_wanted", import->has_wanted, import->crc_wanted);
 		crc_json(entry, "crc_found", import->has_found, import->crc_found);
 		json_flag(entry, "gpl_only", import->gpl_only);
-		json_address(entry, "address", import->address);
+		json_known_address(entry, "address", import->address);
 		json_append(array, entry);
 	}
 }

@@ -99,6 +99,14 @@ void json_address(struct json_object *object, const char *key, uint64_t address)
 	json_text(object, key, digits);
 }
 
+void json_known_address(struct json_object *object, const char *key, uint64_t address)
+{
+	if (address)
+		json_address(object, key, address);
+	else
+		json_text(object, key, NULL);
+}
+
 struct json_object *json_new_object(struct json_object *object, const char *key)
 {
 	struct json_object *member = json_make_object();

@@ -21,6 +21,8 @@ void json_text(struct json_object *object, const char *key, const char *text);
 void json_number(struct json_object *object, const char *key, uint64_t number);
 void json_seconds(struct json_object *object, const char *key, double seconds);
 void json_flag(struct json_object *object, const char *key, bool flag);
+/* 0 becomes null: not known. */
+void json_known_address(struct json_object *object, const char *key, uint64_t address);
 void json_address(struct json_object *object, const char *key, uint64_t address);
 /* A new member that is an object or an array; it belongs to `object`. */
 struct json_object *json_new_object(struct json_object *object, const char *key);

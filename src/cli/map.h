@@ -12,7 +12,7 @@
 struct map {
 	const struct kocoon_module *module;
 	const struct kocoon_verdict *verdict;
-	const char *release; /* of the kernel */
+	const char *kernel; /* its name */
 	const struct kocoon_region *regions[KOCOON_REGION_COUNT];
 	size_t region_count;
 	uint64_t size; /* of all regions */

@@ -232,7 +232,7 @@ static void put_title(const struct picture *picture)
 	fprintf(file, " in %zu regions, ", map->region_count);
 	put_size(file, map->freed_size);
 	fputs(" of it freed after init; kernel ", file);
-	put_escaped(file, map->release);
+	put_escaped(file, map->kernel);
 	end_text(file);
 }
 

@@ -150,8 +150,7 @@ int cli_open_kernel(struct cli *cli)
 		print_failure("the kernel", path ? path : options->symvers, err, report);
 		status = CLI_FAILED;
 	} else if (options->verbose) {
-		cli_error("kernel %s (%s)", kocoon_kernel_release(cli->kernel),
-			  path ? path : options->symvers);
+		cli_error("kernel %s (%s)", cli_kernel_name(cli), path ? path : options->symvers);
 		print_warnings(report);
 	}
 	kocoon_report_free(report);
@@ -159,12 +158,20 @@ int cli_open_kernel(struct cli *cli)
 	return status;
 }
 
-static int no_tree(const struct cli *cli)
+const char *cli_kernel_name(const struct cli *cli)
 {
 	const char *release = kocoon_kernel_release(cli->kernel);
+	const char *path = kocoon_kernel_path(cli->kernel);
 
+	if (*release)
+		return release;
+	return path ? path : cli->options.symvers;
+}
+
+static int no_tree(const struct cli *cli)
+{
 	cli_error("no module tree of the kernel %s: neither beside its image nor in /lib/modules",
-		  *release ? release : "(release not known)");
+		  cli_kernel_name(cli));
 	cli_error_more("give --modules=DIR");
 	return CLI_FAILED;
 }
