@@ -131,7 +131,7 @@ static void print_text(struct cli *cli, const struct kocoon_module *module)
 			  kocoon_region_name(region->kind));
 }
 
-/* Without an image, addresses are known only from System.map: nothing is linked to a guessed one. */
+/* Without an image, addresses are in System.map only: nothing is linked to guessed ones. */
 static int check_addresses(const struct cli *cli, const struct kocoon_module *module)
 {
 	const struct kocoon_import *import;
