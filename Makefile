@@ -10,7 +10,7 @@ KIND ?= 6.12-cloud-amd64
 TEST_KINDS := 6.12-cloud-amd64+headers+dbg 6.12-amd64+headers 6.1-amd64+headers 6.1-cloud-amd64
 # Further arguments of `make test`, such as TESTS='--suite unit'.
 TESTS ?=
-SETUP := meson setup --prefix=$(PREFIX) $(if $(WERROR),-Dwerror=true)
+SETUP := meson setup --prefix=$(PREFIX) --libdir=lib $(if $(WERROR),-Dwerror=true)
 QUIET := | { grep -vE '^(\[|ninja: (Entering|no work))' || true; }
 SHELL := /bin/bash -o pipefail
 
@@ -71,7 +71,7 @@ kernels: ## look for newer kernels, and fetch them
 	@scripts/fetch-kernel --newest $(TEST_KINDS)
 
 install: build ## install under PREFIX (/usr/local); DESTDIR is honoured
-	@meson configure $(BUILD) --prefix=$(PREFIX) && meson install -C $(BUILD)
+	@meson configure $(BUILD) --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)
 
 clean: ## remove what was built; the cache of kernels stays
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-bench
