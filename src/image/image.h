@@ -38,6 +38,10 @@ const char *kc_format_name(enum kc_format format);
 KC_MUST_CHECK int kc_read_file(const char *path, uint64_t limit, struct kc_buffer *buffer,
 			       struct kocoon_report *report);
 
+/* The same of a text file, with a NUL behind it that `len` counts. */
+KC_MUST_CHECK int kc_read_text(const char *path, uint64_t limit, struct kc_buffer *buffer,
+			       struct kocoon_report *report);
+
 /*
  * Unpacks one stream of a given format into `buffer` (replacing what is there), at most `limit`
  * bytes. `consumed_ret` (may be NULL) is how much of `packed` the stream took. -ENOTSUP: lzo.
@@ -51,7 +55,6 @@ KC_MUST_CHECK int kc_unpack(enum kc_format format, struct kc_span packed, uint64
 struct kc_decompressor {
 	enum kc_format format; /* the one format that it takes; KC_FORMAT_NONE: it has none */
 	bool xz_bcj_x86; /* xz: the x86 BCJ filter is built in */
-	bool xz_any_check; /* xz: integrity checks that it doesn't know are skipped, not refused */
 };
 
 /*

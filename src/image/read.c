@@ -77,3 +77,11 @@ int kc_read_file(const char *path, uint64_t limit, struct kc_buffer *buffer,
 	close(fd);
 	return err;
 }
+
+int kc_read_text(const char *path, uint64_t limit, struct kc_buffer *buffer,
+		 struct kocoon_report *report)
+{
+	int err = kc_read_file(path, limit, buffer, report);
+
+	return err ? err : kc_buffer_append(buffer, "", 1);
+}

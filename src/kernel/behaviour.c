@@ -210,8 +210,6 @@ static void probe_symbols(const struct kocoon_kernel *kernel, struct kc_behaviou
 				      kc_kernel_has_symbol(kernel, "set_platform_trusted_keys");
 	/* x86's filter is built in wherever any is, in a kernel for x86. */
 	behaviour->decompressor.xz_bcj_x86 = kc_kernel_has_symbol(kernel, "xz_dec_bcj_run");
-	/* The kernel's library is never built with it; only its boot code is. */
-	behaviour->decompressor.xz_any_check = false;
 }
 
 /* Without an image: what stock kernels do today. */

@@ -212,10 +212,8 @@ int kc_symbols_from_map(const char *path, struct kocoon_report *report,
 {
 	struct kc_symbols symbols = { 0 };
 	struct kc_buffer buffer = { 0 };
-	int err = kc_read_file(path, MAP_SIZE_MAX, &buffer, report);
+	int err = kc_read_text(path, MAP_SIZE_MAX, &buffer, report);
 
-	if (!err)
-		err = kc_buffer_append(&buffer, "", 1);
 	if (err) {
 		kc_buffer_deinit(&buffer);
 		return err;

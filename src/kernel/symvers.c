@@ -117,10 +117,8 @@ int kc_exports_from_symvers(const char *path, const struct kc_symbols *symbols,
 {
 	struct kc_exports exports = { 0 };
 	struct kc_buffer buffer = { 0 };
-	int err = kc_read_file(path, SYMVERS_SIZE_MAX, &buffer, report);
+	int err = kc_read_text(path, SYMVERS_SIZE_MAX, &buffer, report);
 
-	if (!err)
-		err = kc_buffer_append(&buffer, "", 1);
 	if (err) {
 		kc_buffer_deinit(&buffer);
 		return err;

@@ -226,3 +226,14 @@ enum kc_oid kc_oid_find(struct kc_span value)
 			return oids[i].oid;
 	return KC_OID_UNKNOWN;
 }
+
+int kc_ber_match_oid(struct kc_ber *ber, enum kc_oid *oid_ret, struct kc_span *bytes_ret)
+{
+	struct kc_ber_element oid;
+
+	if (kc_ber_match(ber, KC_BER_OID, 0, &oid) < 0)
+		return -EBADMSG;
+	*oid_ret = kc_oid_find(oid.value);
+	*bytes_ret = oid.value;
+	return 0;
+}

@@ -136,5 +136,8 @@ enum kc_oid {
 };
 
 enum kc_oid kc_oid_find(struct kc_span value);
+/* An object identifier is next: which one, and its bytes. -EBADMSG: something else. */
+KC_MUST_CHECK int kc_ber_match_oid(struct kc_ber *ber, enum kc_oid *oid_ret,
+				   struct kc_span *bytes_ret);
 
 #endif

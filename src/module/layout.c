@@ -121,7 +121,6 @@ static int reserve(struct kc_load *load, enum kocoon_region_kind kind, uint32_t 
 		return too_large(load, index);
 	section->placed = true;
 	section->region = kind;
-	section->padding = aligned - end;
 	section->offset = aligned - start;
 	region->used = section->offset + size;
 	return 0;

@@ -43,6 +43,11 @@ enum kc_taint {
 	KC_TAINT_TEST = 18,
 };
 
+static inline bool kc_has_taint(uint64_t taints, enum kc_taint taint)
+{
+	return taints & (UINT64_C(1) << taint);
+}
+
 struct kc_section {
 	Elf64_Shdr shdr; /* flags change on the way, as in the kernel */
 	uint64_t file_flags; /* and these do not */
@@ -52,7 +57,6 @@ struct kc_section {
 	bool placed;
 	enum kocoon_region_kind region;
 	uint64_t offset; /* in its region */
-	uint64_t padding; /* before it */
 };
 
 enum kc_provider {
@@ -65,7 +69,6 @@ enum kc_provider {
 struct kc_import {
 	const char *name;
 	uint32_t hash;
-	uint32_t symbol; /* index in the symbol table */
 	bool weak;
 	int provider; /* enum kc_provider or an index */
 	const struct kocoon_export *export; /* of the provider; borrowed; NULL: none */
@@ -183,6 +186,7 @@ const char *kc_get_modinfo(const struct kc_load *load, const char *tag);
 const char *kc_get_next_modinfo(const struct kc_load *load, const char *tag, uint64_t *cursor);
 int kc_check_modinfo(struct kc_load *load);
 int kc_check_modinfo_livepatch(struct kc_load *load);
+void kc_add_taint(struct kc_load *load, enum kc_taint taint);
 void kc_augment_taints(struct kc_load *load);
 
 int kc_check_modstruct_version(struct kc_load *load); /* version.c */

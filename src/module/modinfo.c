@@ -134,9 +134,9 @@ static bool license_is_gpl_compatible(const char *license)
 	return false;
 }
 
-static void taint(struct kc_load *load, enum kc_taint bit)
+void kc_add_taint(struct kc_load *load, enum kc_taint taint)
 {
-	load->taints |= UINT64_C(1) << bit;
+	load->taints |= UINT64_C(1) << taint;
 }
 
 /* Modules that are treated as proprietary by name, whatever they say. */
@@ -151,7 +151,7 @@ static void license_taint(struct kc_load *load)
 
 	if (license && license_is_gpl_compatible(license))
 		return;
-	taint(load, KC_TAINT_PROPRIETARY_MODULE);
+	kc_add_taint(load, KC_TAINT_PROPRIETARY_MODULE);
 	kc_finding(
 		load->report, KOCOON_STAGE_LAYOUT, 0,
 		"the licence '%s' is not GPL-compatible: GPL-only symbols can't be used, and the "
@@ -162,18 +162,18 @@ static void license_taint(struct kc_load *load)
 void kc_augment_taints(struct kc_load *load)
 {
 	if (!kc_get_modinfo(load, "intree"))
-		taint(load, KC_TAINT_OOT_MODULE);
+		kc_add_taint(load, KC_TAINT_OOT_MODULE);
 	if (kc_get_modinfo(load, "staging"))
-		taint(load, KC_TAINT_CRAP);
+		kc_add_taint(load, KC_TAINT_CRAP);
 	if (load->livepatch)
-		taint(load, KC_TAINT_LIVEPATCH);
+		kc_add_taint(load, KC_TAINT_LIVEPATCH);
 	license_taint(load);
 	if (kc_get_modinfo(load, "test"))
-		taint(load, KC_TAINT_TEST);
+		kc_add_taint(load, KC_TAINT_TEST);
 	if (load->behaviour->signatures && !load->signature.sig_ok)
-		taint(load, KC_TAINT_UNSIGNED_MODULE);
+		kc_add_taint(load, KC_TAINT_UNSIGNED_MODULE);
 	if (is_known_proprietary(load->struct_name))
-		taint(load, KC_TAINT_PROPRIETARY_MODULE);
+		kc_add_taint(load, KC_TAINT_PROPRIETARY_MODULE);
 }
 
 void kocoon_taint_letters(uint64_t taints, char letters_ret[32])
@@ -193,7 +193,7 @@ void kocoon_taint_letters(uint64_t taints, char letters_ret[32])
 	size_t count = 0;
 
 	for (size_t i = 0; i < KC_ARRAY_SIZE(table); i++)
-		if (taints & (UINT64_C(1) << table[i].bit))
+		if (kc_has_taint(taints, table[i].bit))
 			letters_ret[count++] = table[i].letter;
 	letters_ret[count] = 0;
 }

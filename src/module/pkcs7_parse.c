@@ -53,13 +53,7 @@ static void *grow(void *array, size_t count, size_t *capacity, size_t size)
 
 static int parse_oid(struct parsing *p)
 {
-	struct kc_ber_element oid;
-
-	if (kc_ber_match(&p->ber, KC_BER_OID, 0, &oid) < 0)
-		return -EBADMSG;
-	p->last_oid = kc_oid_find(oid.value);
-	p->last_oid_bytes = oid.value;
-	return 0;
+	return kc_ber_match_oid(&p->ber, &p->last_oid, &p->last_oid_bytes);
 }
 
 /* An element that is a list: calls `parse` for each of its members. */

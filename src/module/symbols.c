@@ -68,7 +68,6 @@ int kc_collect_imports(struct kc_load *load)
 		*import = (struct kc_import){
 			.name = name,
 			.hash = kc_hash(name),
-			.symbol = (uint32_t)i,
 			.weak = ELF64_ST_BIND(symbol.st_info) == STB_WEAK,
 			.provider = KC_PROVIDER_NONE,
 		};
@@ -88,11 +87,6 @@ static bool is_ignored(const struct kc_load *load, const char *name)
 	return load->ehdr.machine == EM_X86_64 && strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0;
 }
 
-static bool has_taint(uint64_t taints, enum kc_taint bit)
-{
-	return taints & (UINT64_C(1) << bit);
-}
-
 /*
  * A module that uses a proprietary one's symbols becomes proprietary, unless it has used GPL-only
  * ones: refused then.
@@ -100,11 +94,11 @@ static bool has_taint(uint64_t taints, enum kc_taint bit)
 static bool inherit_taint(struct kc_load *load, const struct kc_import *import)
 {
 	if (import->provider < 0 ||
-	    !has_taint(import->provider_taints, KC_TAINT_PROPRIETARY_MODULE))
+	    !kc_has_taint(import->provider_taints, KC_TAINT_PROPRIETARY_MODULE))
 		return true;
 	if (load->uses_gpl_only)
 		return false;
-	load->taints |= UINT64_C(1) << KC_TAINT_PROPRIETARY_MODULE;
+	kc_add_taint(load, KC_TAINT_PROPRIETARY_MODULE);
 	return true;
 }
 
@@ -147,7 +141,7 @@ static enum kocoon_import_state resolve_symbol(struct kc_load *load, struct kc_i
 
 	if (!import->export)
 		return KOCOON_IMPORT_UNKNOWN;
-	if (import->export->gpl_only && has_taint(load->taints, KC_TAINT_PROPRIETARY_MODULE))
+	if (import->export->gpl_only && kc_has_taint(load->taints, KC_TAINT_PROPRIETARY_MODULE))
 		return KOCOON_IMPORT_GPL_ONLY;
 	if (import->export->gpl_only)
 		load->uses_gpl_only = true;

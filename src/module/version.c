@@ -91,7 +91,7 @@ int kc_try_to_force_load(struct kc_load *load)
 {
 	if (!load->behaviour->force_load)
 		return -ENOEXEC;
-	load->taints |= UINT64_C(1) << KC_TAINT_FORCED_MODULE;
+	kc_add_taint(load, KC_TAINT_FORCED_MODULE);
 	return 0;
 }
 

@@ -44,13 +44,7 @@ bool kc_key_id_same(const struct kc_key_id *a, const struct kc_key_id *b)
 
 static int parse_oid(struct parsing *p)
 {
-	struct kc_ber_element oid;
-
-	if (kc_ber_match(&p->ber, KC_BER_OID, 0, &oid) < 0)
-		return -EBADMSG;
-	p->last_oid = kc_oid_find(oid.value);
-	p->last_oid_bytes = oid.value;
-	return 0;
+	return kc_ber_match_oid(&p->ber, &p->last_oid, &p->last_oid_bytes);
 }
 
 /* AlgorithmIdentifier. The key's is the second of three: the one behind the subject. */
