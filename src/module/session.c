@@ -33,9 +33,8 @@ int kc_session_init(struct kc_session *session, const struct kocoon_kernel *kern
 		memcpy(&session->policy, policy,
 		       policy->size < sizeof(*policy) ? policy->size : sizeof(*policy));
 	session->all_included = !tree;
-	session->next_address = session->policy.base ? session->policy.base
-				: arch		     ? arch->module_base
-						     : 0;
+	session->base = session->policy.base ? session->policy.base : arch ? arch->module_base : 0;
+	session->next_address = session->base;
 	session->included = calloc(tree_count, sizeof(*session->included));
 	if (!session->included || kc_index_init(&session->claim_index, 1024) ||
 	    kc_index_init(&session->name_index, tree_count)) {
@@ -350,30 +349,24 @@ static int override_imports(struct kc_session *session, struct kc_job *job)
 /* Under the mutex: addresses are handed out one module after the other. */
 static void place(struct kc_session *session, uint32_t number, struct kc_load *load)
 {
-	const struct kocoon_module_options *options =
-		(int)number == session->kept ? session->options : NULL;
+	const struct kocoon_module_options *options = session->options;
 
-	if (options && options->region_bases) {
-		for (int i = 0; i < KOCOON_REGION_COUNT; i++)
-			load->memory.regions[i].address = options->region_bases[i];
+	if ((int)number != session->kept) {
+		session->next_address = kc_layout_place(load, session->next_address);
+		/*
+		 * Nothing is loaded for real: where a large tree outgrows the room, addresses are
+		 * used again.
+		 */
+		if (session->next_address - session->base > load->arch->module_space / 4 * 3)
+			session->next_address = session->base;
 		return;
 	}
-	if (options && options->base) {
-		kc_layout_place(load, options->base);
+	if (!options || !options->region_bases) {
+		kc_layout_place(load, options && options->base ? options->base : session->base);
 		return;
 	}
-	if (session->kept >= 0 && (int)number == session->kept) {
-		kc_layout_place(load, session->policy.base ? session->policy.base
-							   : load->arch->module_base);
-		return;
-	}
-	session->next_address = kc_layout_place(load, session->next_address);
-	/*
-	 * Nothing is loaded for real: where a large tree outgrows the room, addresses are used
-	 * again.
-	 */
-	if (session->next_address - load->arch->module_base > load->arch->module_space / 4 * 3)
-		session->next_address = load->arch->module_base;
+	for (int i = 0; i < KOCOON_REGION_COUNT; i++)
+		load->memory.regions[i].address = options->region_bases[i];
 }
 
 /* The exports outlive the load that they stand in: one block for all names. */

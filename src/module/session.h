@@ -119,6 +119,7 @@ struct kc_session {
 	bool last_resort; /* what is not decided yet never will be: dependencies in a circle */
 	int result; /* not 0: stop */
 	size_t parked; /* bytes */
+	uint64_t base; /* where module memory starts */
 	uint64_t next_address;
 	struct kc_claim *claims; /* owned */
 	uint32_t claim_count, claim_capacity;

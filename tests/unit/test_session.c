@@ -231,6 +231,33 @@ static void taints_follow_from_modinfo(void **state)
 	assert_string_equal(letters, "FOE");
 }
 
+/* Also below the place where modules are by default. */
+static void policy_says_where_memory_starts(void **state)
+{
+	const uint64_t base = UINT64_C(0xffffffffa0000000);
+	struct kocoon_policy policy = { .size = sizeof(policy), .base = base };
+	const struct kocoon_import *import;
+	struct kocoon_module *module;
+	struct kocoon_tree *tree;
+	char path[128];
+
+	(void)state;
+	build("a_user", NULL, NAMES("b_symbol"));
+	build("b_middle", NAMES("b_symbol"), NAMES("c_symbol"));
+	build("c_base", NAMES("c_symbol"), NULL);
+	snprintf(path, sizeof(path), "%s/a_user.ko", folder);
+	assert_int_equal(kocoon_tree_open(folder, NULL, &tree), 0);
+	assert_int_equal(kocoon_module_load(kernel, tree, &policy, path, NULL, &module), 0);
+	assert_int_equal(kocoon_module_verdict(module)->err, 0);
+	assert_int_equal(kocoon_module_region(module, 0)->address, base);
+	/* Its provider is the second module that was placed. */
+	import = kocoon_module_import(module, 0);
+	assert_string_equal(import->name, "b_symbol");
+	assert_in_range(import->address, base, base + 0x1fffffff);
+	kocoon_module_free(module);
+	kocoon_tree_free(tree);
+}
+
 static int stop_at_once(const struct kocoon_verdict *verdict, void *context)
 {
 	(void)verdict;
@@ -276,6 +303,7 @@ int main(void)
 		IN_FOLDER(second_module_of_a_name_is_a_duplicate),
 		IN_FOLDER(finds_providers_in_the_tree),
 		IN_FOLDER(taints_follow_from_modinfo),
+		IN_FOLDER(policy_says_where_memory_starts),
 		IN_FOLDER(caller_can_stop),
 		IN_FOLDER(unreadable_file_is_a_verdict),
 	};
