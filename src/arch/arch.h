@@ -14,12 +14,16 @@
  *    outside; what the kernel would not notice and then write wildly is refused. It is called once
  *    a SHT_RELA section; nothing is kept between calls.
  *  - `relocation_name`: the psABI's name of a type.
+ *  - `cpu_host`, `cpu_find`: capabilities of a CPU, of this machine as user code may use it, or by
+ *    name.
+ *  - `finalize`: module_finalize() of arch/.../kernel/module.c: patches code for that CPU.
  */
 #ifndef KC_ARCH_ARCH_H
 #define KC_ARCH_ARCH_H
 
 #include <elf.h>
 
+#include "base/report.h"
 #include "base/span.h"
 
 enum kc_relocation_fault {
@@ -50,6 +54,43 @@ struct kc_relocations {
 	uint64_t existing;
 };
 
+/*
+ * A CPU as alternatives ask for it: bit n of word w is the kernel's feature number w * 32 + n
+ * (arch/x86/include/asm/cpufeatures.h).
+ */
+#define KC_CPU_WORDS 24
+
+struct kc_cpu {
+	uint32_t capabilities[KC_CPU_WORDS];
+};
+
+/* A part of the module's memory: where the module sees it, and its bytes to be written. */
+struct kc_place {
+	uint64_t address;
+	uint8_t *bytes;
+	uint64_t size;
+};
+
+/*
+ * What finalizing needs of a module whose relocations have been applied. Everything that a table in
+ * the module points to is looked up by `at`, which knows what is inside.
+ */
+struct kc_finalize {
+	void *context;
+	/* A section of this name that is in memory. False: there is none. */
+	bool (*section)(void *context, const char *name, struct kc_place *place_ret);
+	/* From `address` to the end of the module's region; false: not the module's. */
+	bool (*at)(void *context, uint64_t address, struct kc_place *place_ret);
+	/* Address of a kernel symbol (a thunk, for example); 0: not known. */
+	uint64_t (*symbol)(void *context, const char *name);
+	/* Bytes of the kernel's image at a link address, where there is an image. */
+	bool (*kernel_bytes)(void *context, uint64_t address, uint64_t size,
+			     struct kc_span *bytes_ret);
+	const struct kc_cpu *cpu;
+	bool smp; /* more than one CPU is or may be on line: lock prefixes stay */
+	struct kocoon_report *report;
+};
+
 struct kc_arch {
 	const char *name;
 	uint16_t machine;
@@ -60,6 +101,16 @@ struct kc_arch {
 	int (*apply_relocate_add)(struct kc_relocations *relocations);
 	/* NULL: no such type. */
 	const char *(*relocation_name)(uint32_t type);
+	/* This machine's, less what user code can't use (in live space); with what a kernel would
+	 * set of its own for it. */
+	void (*cpu_host)(struct kc_cpu *cpu_ret);
+	/* -EINVAL: no such name, or a flag that is none ("qemu64,+erms"); the report lists them. */
+	int (*cpu_find)(const char *name, struct kocoon_report *report, struct kc_cpu *cpu_ret);
+	/* 0, or -ENOEXEC with a finding of stage KOCOON_STAGE_FINALIZE: a table that points out of
+	 * the module, or to what can't be patched. */
+	int (*finalize)(const struct kc_finalize *finalize);
+	/* Sorts an exception table in memory (sort_extable()): entries hold self-relative offsets. */
+	void (*sort_extable)(const struct kc_place *table);
 };
 
 /* NULL: an architecture that kocoon doesn't know. */

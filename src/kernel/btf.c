@@ -112,6 +112,92 @@ bool kc_kernel_member(const struct kocoon_kernel *kernel, const char *type, cons
 	return true;
 }
 
+static void find_module_members(const struct btf *btf, const struct btf_type *module,
+				struct kc_module_members *members)
+{
+	static const char *const names[KC_MEMBER_COUNT] = {
+		[KC_MEMBER_STATE] = "state",
+		[KC_MEMBER_LIST] = "list",
+		[KC_MEMBER_NAME] = "name",
+		[KC_MEMBER_MKOBJ] = "mkobj",
+		[KC_MEMBER_VERSION] = "version",
+		[KC_MEMBER_SRCVERSION] = "srcversion",
+		[KC_MEMBER_BUILD_ID] = "build_id",
+		[KC_MEMBER_SYMS] = "syms",
+		[KC_MEMBER_CRCS] = "crcs",
+		[KC_MEMBER_NUM_SYMS] = "num_syms",
+		[KC_MEMBER_KP] = "kp",
+		[KC_MEMBER_NUM_KP] = "num_kp",
+		[KC_MEMBER_GPL_SYMS] = "gpl_syms",
+		[KC_MEMBER_GPL_CRCS] = "gpl_crcs",
+		[KC_MEMBER_NUM_GPL_SYMS] = "num_gpl_syms",
+		[KC_MEMBER_USING_GPLONLY_SYMBOLS] = "using_gplonly_symbols",
+		[KC_MEMBER_SIG_OK] = "sig_ok",
+		[KC_MEMBER_ASYNC_PROBE_REQUESTED] = "async_probe_requested",
+		[KC_MEMBER_EXTABLE] = "extable",
+		[KC_MEMBER_NUM_EXENTRIES] = "num_exentries",
+		[KC_MEMBER_INIT] = "init",
+		[KC_MEMBER_MEM] = "mem",
+		[KC_MEMBER_CORE_LAYOUT] = "core_layout",
+		[KC_MEMBER_INIT_LAYOUT] = "init_layout",
+		[KC_MEMBER_ARCH] = "arch",
+		[KC_MEMBER_TAINTS] = "taints",
+		[KC_MEMBER_NUM_BUGS] = "num_bugs",
+		[KC_MEMBER_BUG_LIST] = "bug_list",
+		[KC_MEMBER_BUG_TABLE] = "bug_table",
+		[KC_MEMBER_KALLSYMS] = "kallsyms",
+		[KC_MEMBER_CORE_KALLSYMS] = "core_kallsyms",
+		[KC_MEMBER_ARGS] = "args",
+		[KC_MEMBER_PERCPU] = "percpu",
+		[KC_MEMBER_PERCPU_SIZE] = "percpu_size",
+		[KC_MEMBER_TRACEPOINTS_PTRS] = "tracepoints_ptrs",
+		[KC_MEMBER_NUM_TRACEPOINTS] = "num_tracepoints",
+		[KC_MEMBER_SRCU_STRUCT_PTRS] = "srcu_struct_ptrs",
+		[KC_MEMBER_NUM_SRCU_STRUCTS] = "num_srcu_structs",
+		[KC_MEMBER_BPF_RAW_EVENTS] = "bpf_raw_events",
+		[KC_MEMBER_NUM_BPF_RAW_EVENTS] = "num_bpf_raw_events",
+		[KC_MEMBER_BTF_DATA] = "btf_data",
+		[KC_MEMBER_BTF_DATA_SIZE] = "btf_data_size",
+		[KC_MEMBER_JUMP_ENTRIES] = "jump_entries",
+		[KC_MEMBER_NUM_JUMP_ENTRIES] = "num_jump_entries",
+		[KC_MEMBER_TRACE_BPRINTK_FMT_START] = "trace_bprintk_fmt_start",
+		[KC_MEMBER_NUM_TRACE_BPRINTK_FMT] = "num_trace_bprintk_fmt",
+		[KC_MEMBER_TRACE_EVENTS] = "trace_events",
+		[KC_MEMBER_NUM_TRACE_EVENTS] = "num_trace_events",
+		[KC_MEMBER_TRACE_EVALS] = "trace_evals",
+		[KC_MEMBER_NUM_TRACE_EVALS] = "num_trace_evals",
+		[KC_MEMBER_FTRACE_CALLSITES] = "ftrace_callsites",
+		[KC_MEMBER_NUM_FTRACE_CALLSITES] = "num_ftrace_callsites",
+		[KC_MEMBER_KPROBES_TEXT_START] = "kprobes_text_start",
+		[KC_MEMBER_KPROBES_TEXT_SIZE] = "kprobes_text_size",
+		[KC_MEMBER_KPROBE_BLACKLIST] = "kprobe_blacklist",
+		[KC_MEMBER_NUM_KPROBE_BLACKLIST] = "num_kprobe_blacklist",
+		[KC_MEMBER_STATIC_CALL_SITES] = "static_call_sites",
+		[KC_MEMBER_NUM_STATIC_CALL_SITES] = "num_static_call_sites",
+		[KC_MEMBER_PRINTK_INDEX_START] = "printk_index_start",
+		[KC_MEMBER_PRINTK_INDEX_SIZE] = "printk_index_size",
+		[KC_MEMBER_KLP] = "klp",
+		[KC_MEMBER_KLP_ALIVE] = "klp_alive",
+		[KC_MEMBER_KLP_INFO] = "klp_info",
+		[KC_MEMBER_SOURCE_LIST] = "source_list",
+		[KC_MEMBER_TARGET_LIST] = "target_list",
+		[KC_MEMBER_EXIT] = "exit",
+		[KC_MEMBER_REFCNT] = "refcnt",
+		[KC_MEMBER_CTORS] = "ctors",
+		[KC_MEMBER_NUM_CTORS] = "num_ctors",
+		[KC_MEMBER_EI_FUNCS] = "ei_funcs",
+		[KC_MEMBER_NUM_EI_FUNCS] = "num_ei_funcs",
+		[KC_MEMBER_DYNDBG_INFO] = "dyndbg_info",
+	};
+
+	for (size_t i = 0; i < KC_MEMBER_COUNT; i++)
+		members->offset[i] = member_offset(btf, module, names[i], KC_NO_MEMBER);
+	if (module)
+		return;
+	members->offset[KC_MEMBER_STATE] = 0;
+	members->offset[KC_MEMBER_NAME] = 24;
+}
+
 void kc_kernel_make_abi(struct kocoon_kernel *kernel)
 {
 	const struct btf *btf = kc_kernel_btf(kernel);
@@ -137,6 +223,7 @@ void kc_kernel_make_abi(struct kocoon_kernel *kernel)
 	abi.mod_kallsyms_align = 8;
 	abi.memory_regions = !module || find_member(btf, module, "mem");
 	abi.data_layout = find_member(btf, module, "data_layout") != NULL;
+	find_module_members(btf, module, &abi.members);
 	kernel->abi = abi;
 }
 

@@ -127,6 +127,8 @@ struct kc_load {
 	uint64_t taints;
 	bool uses_gpl_only;
 	struct kc_memory memory;
+	struct kc_module_members members;
+	const struct kc_cpu *cpu; /* that code is patched for; NULL: code is left as it is */
 	struct kc_kallsyms_layout kallsyms;
 	uint64_t percpu_address;
 	bool relocated;
@@ -223,6 +225,26 @@ int kc_simplify_symbols(struct kc_load *load);
 const char *kc_symbol_name(const struct kc_load *load, uint32_t st_name);
 
 int kc_apply_relocations(struct kc_load *load); /* relocate.c */
+
+/*
+ * What follows relocation: the exception table is sorted, symbol tables for kallsyms are written,
+ * code is patched for the CPU: post_relocation() of kernel/module/main.c.
+ */
+int kc_post_relocation(struct kc_load *load); /* post_relocation.c */
+
+/* Writes the two tables that layout left room for, struct mod_kallsyms and both type tables. */
+int kc_add_kallsyms(struct kc_load *load); /* kallsyms.c */
+/*
+ * Fills in struct module in the module's memory as the kernel has done by the time that a module is
+ * COMING: state, tables, regions, per-CPU data, taints, texts. Pointers to what a kernel would have
+ * allocated elsewhere stay 0, lists are empty.
+ */
+int kc_write_this_module(struct kc_load *load); /* this_module.c */
+/*
+ * Offsets in struct module: the kernel's, and where those are not known, init and exit by the
+ * relocations that fill them in.
+ */
+void kc_find_members(struct kc_load *load);
 
 int kc_mod_sysfs_init(struct kc_load *load); /* sections.c */
 
