@@ -24,29 +24,6 @@
 
 struct btf;
 
-/*
- * Sizes and offsets in bytes of the structures that a module carries; from BTF, else the form of
- * the image's tables.
- */
-struct kc_abi {
-	bool known; /* from BTF; false: sizes below are of today's kernels, module_size is 0 */
-	uint32_t module_size; /* struct module; 0: not known */
-	uint32_t module_name; /* offset of its name */
-	uint32_t module_name_len; /* size of that array */
-	uint32_t kernel_symbol_size; /* 12 with relative offsets, 24 with pointers */
-	bool kernel_symbol_relative;
-	uint32_t kernel_param_size; /* struct kernel_param */
-	uint32_t modversion_size; /* struct modversion_info: 64 */
-	uint32_t modversion_name; /* offset of its name: 8 */
-	uint32_t extable_entry_size; /* struct exception_table_entry: 12 */
-	uint32_t mod_kallsyms_size; /* struct mod_kallsyms: 32 */
-	uint32_t mod_kallsyms_align; /* 8 */
-	bool memory_regions; /* struct module has `mem`: seven regions */
-	bool data_layout; /* no `mem`, but `data_layout` beside core_layout and init_layout */
-	/* Without BTF: state and name only, which stand where they always did. */
-	struct kc_module_members members;
-};
-
 /* Members of struct module that the loader writes, or others read. */
 enum kc_module_member {
 	KC_MEMBER_STATE,
@@ -129,6 +106,29 @@ enum kc_module_member {
 /* Offsets in bytes; KC_NO_MEMBER: this kernel has none, or its BTF is not known. */
 struct kc_module_members {
 	uint32_t offset[KC_MEMBER_COUNT];
+};
+
+/*
+ * Sizes and offsets in bytes of the structures that a module carries; from BTF, else the form of
+ * the image's tables.
+ */
+struct kc_abi {
+	bool known; /* from BTF; false: sizes below are of today's kernels, module_size is 0 */
+	uint32_t module_size; /* struct module; 0: not known */
+	uint32_t module_name; /* offset of its name */
+	uint32_t module_name_len; /* size of that array */
+	uint32_t kernel_symbol_size; /* 12 with relative offsets, 24 with pointers */
+	bool kernel_symbol_relative;
+	uint32_t kernel_param_size; /* struct kernel_param */
+	uint32_t modversion_size; /* struct modversion_info: 64 */
+	uint32_t modversion_name; /* offset of its name: 8 */
+	uint32_t extable_entry_size; /* struct exception_table_entry: 12 */
+	uint32_t mod_kallsyms_size; /* struct mod_kallsyms: 32 */
+	uint32_t mod_kallsyms_align; /* 8 */
+	bool memory_regions; /* struct module has `mem`: seven regions */
+	bool data_layout; /* no `mem`, but `data_layout` beside core_layout and init_layout */
+	/* Without BTF: state and name only, which stand where they always did. */
+	struct kc_module_members members;
 };
 
 /* What this kernel checks, and how: each probed for; the comments name the evidence. */
