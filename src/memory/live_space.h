@@ -31,7 +31,7 @@ enum kc_protection {
 	KC_PROTECTION_EXECUTE, /* and read */
 };
 
-struct kc_page_runs; /* private to page_runs.c */
+struct kc_page_book; /* private to live_space.c */
 
 struct kc_live_space {
 	uint64_t base; /* address of the first page */
@@ -39,7 +39,7 @@ struct kc_live_space {
 	uint8_t *writable; /* the other mapping; byte i of it is the byte at base + i */
 	int fd;
 	pthread_mutex_t lock;
-	struct kc_page_runs *runs; /* owned; under the lock */
+	struct kc_page_book *book; /* owned; which pages are free: under the lock */
 	_Atomic(void *) *owners; /* owned; one a page */
 };
 
@@ -61,6 +61,9 @@ static inline uint8_t *kc_live_space_bytes(const struct kc_live_space *space, ui
 {
 	return space->writable + (address - space->base);
 }
+
+/* Whether nothing is given out. */
+bool kc_live_space_is_empty(struct kc_live_space *space);
 
 void kc_live_space_set_owner(struct kc_live_space *space, uint64_t address, uint64_t size,
 			     void *owner);

@@ -22,9 +22,12 @@ enum {
 	KC_PER_CPU_AREA = KC_PER_CPU_FIRST + KC_PER_CPU_RESERVE,
 };
 
+/* One virtual CPU. But for `taken`, it is the thread's that has it. */
 struct kc_cpu_slot {
-	_Alignas(64) _Atomic(uint64_t) thread; /* whose it is, or was: kept when it is given back */
-	atomic_bool taken;
+	_Alignas(64) atomic_bool taken;
+	unsigned int depth; /* of nested visits */
+	const struct kc_per_cpu *areas;
+	struct kc_cpu_slot *outer; /* where its thread was before: in another subsystem */
 };
 
 struct kc_per_cpu {
@@ -34,9 +37,8 @@ struct kc_per_cpu {
 	struct kc_cpu_slot *cpus; /* owned */
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
-	unsigned int waiting; /* under the lock */
+	atomic_uint waiting; /* threads that found no CPU */
 	uint8_t used[KC_PER_CPU_RESERVE / 8]; /* under the lock: a byte for 8 bytes of the reserve */
-	uint64_t identity; /* unlike that of any other per-CPU area of this process */
 };
 
 KC_MUST_CHECK int kc_per_cpu_init(struct kc_per_cpu *areas, struct kc_live_space *space,
@@ -53,6 +55,8 @@ uint8_t *kc_per_cpu_bytes(const struct kc_per_cpu *areas, uint64_t offset, unsig
 
 void kc_per_cpu_enter(struct kc_per_cpu *areas);
 void kc_per_cpu_leave(struct kc_per_cpu *areas);
+/* Where the calling thread is inside, innermost; NULL: nowhere. */
+const struct kc_per_cpu *kc_per_cpu_current(void);
 /* The calling thread's CPU, or -1. */
 int kc_per_cpu_number(const struct kc_per_cpu *areas);
 
