@@ -247,14 +247,15 @@ KOCOON_API uint64_t kocoon_lookup_name(struct kocoon *kocoon, const char *name);
 
 /*
  * `event` is the new state: COMING, LIVE, GOING. A negative return from COMING refuses the module:
- * those that were called before are called with GOING, in reverse, and the load fails with it.
+ * those that were called before are called with GOING, in the same order, and the load fails with
+ * it. Returns from other events don't count.
  */
 typedef int kocoon_notifier_fn(void *context, enum kocoon_module_state event,
 			       struct kocoon_loaded *module);
 /* Higher priorities are called first. -EEXIST: the pair is registered. -ENOMEM. */
 KOCOON_API int kocoon_register_notifier(struct kocoon *kocoon, kocoon_notifier_fn *fn,
 					void *context, int priority);
-/* Returns when no call is under way. -ENOENT. */
+/* Returns when no call of it is under way: not to be called from within one. -ENOENT. */
 KOCOON_API int kocoon_unregister_notifier(struct kocoon *kocoon, kocoon_notifier_fn *fn,
 					  void *context);
 

@@ -7,15 +7,16 @@
  * |---------------------|-----------------------------------------------------------------------|
  * | mutex               | list, names, exports (writers), uses, states, taints of modules,      |
  * |                     | statistics, wait queue `changed`                                      |
- * | notifier_lock       | notifier chain: read to call, write to change                         |
+ * | notifiers.lock      | notifier chain; not held while one is called                          |
  * | param_lock (module) | reading and setting its parameters; never taken with the mutex held   |
  * | idempotent.lock     | files that are being loaded                                           |
  * | requests.lock       | request_module                                                        |
  * | RCU                 | readers of list, names, exports, owners of addresses, symbol indices  |
  *
- * Order: param_lock, notifier_lock, then mutex, then the locks of memory/. Module code and hooks
- * are called with none of them but param_lock or notifier_lock (read) held. A reader between
- * kc_rcu_read_lock() and unlock takes no lock and calls no module code.
+ * Order: param_lock, then mutex, then the locks of memory/; notifiers.lock, idempotent.lock and
+ * requests.lock are taken with none of the others held, and none is taken inside. Module code and
+ * hooks are called with none of them but param_lock held. A reader between kc_rcu_read_lock() and
+ * unlock takes no lock and calls no module code.
  *
  * A struct kocoon_loaded is in the list from add_unformed_module() to free_module(), and is freed
  * after a grace period behind that.
@@ -161,9 +162,31 @@ struct kc_stats {
 
 struct kc_notifier; /* private to notifier.c */
 struct kc_requests; /* private to kmod.c */
-struct kc_idempotent; /* one file being loaded; private to idempotent.c */
 struct kc_unload_taint; /* private to tracking.c */
 struct kc_failed_load; /* private to stats.c */
+
+/* The module notifier chain. */
+struct kc_notifiers {
+	pthread_mutex_t lock;
+	pthread_cond_t idle; /* a call of one that is being unregistered has ended */
+	struct kc_notifier *first; /* owned; by priority */
+	uint64_t registered; /* how many there have been */
+};
+
+/* A file that is given to finit_module: by which calls for the same one know each other. */
+struct kc_idempotent_key {
+	uint64_t device, inode;
+};
+
+/* One call of finit_module, on its stack; the members are idempotent.c's. */
+struct kc_idempotent {
+	struct kc_idempotent_key key;
+	struct kc_idempotent *next; /* in its bucket: first callers */
+	struct kc_idempotent *waiters; /* others, of a first caller; linked by `next` */
+	pthread_cond_t done;
+	bool complete;
+	int result;
+};
 
 struct kocoon {
 	const struct kocoon_kernel *kernel; /* borrowed, or own_kernel */
@@ -198,11 +221,10 @@ struct kocoon {
 	char last_unloaded[64];
 	uint64_t last_unloaded_taints;
 
-	pthread_rwlock_t notifier_lock;
-	struct kc_notifier *notifiers; /* owned; by priority */
+	struct kc_notifiers notifiers;
 
 	pthread_mutex_t idempotent_lock;
-	struct kc_idempotent *idempotent[64];
+	struct kc_idempotent *idempotent[64]; /* first callers */
 
 	struct kc_requests *requests; /* owned */
 	struct kocoon *next_registered; /* traps.c */
@@ -300,6 +322,7 @@ int kc_param_store(struct kocoon_loaded *module, const struct kc_param *param, c
 		   size_t len);
 
 /* ---- notifier.c: the module notifier chain */
+void kc_notifiers_init(struct kocoon *kocoon);
 /* blocking_notifier_call_chain_robust(COMING, GOING): 0 or a negative errno; those called before
  * have then been called with GOING. */
 int kc_notify_coming(struct kocoon_loaded *module);
@@ -314,18 +337,16 @@ int kc_requests_new(struct kocoon *kocoon);
 void kc_requests_free(struct kocoon *kocoon);
 /* kernel.modprobe, malloc()ed; NULL: no memory */
 char *kc_modprobe_path(struct kocoon *kocoon);
-/* Text of what was merged, as /sys/kernel/debug/modules/... would have it; malloc()ed. */
 
 /* ---- idempotent.c */
 /*
  * For the first caller with a file: false, and kc_idempotent_end() with the result has to follow.
- * For others: true when the first one is through, its result in `*result_ret`.
+ * For others: true when the first one is through, its result in `*result_ret`. `record` is the
+ * caller's, and need not be set.
  */
-struct kc_idempotent_key {
-	uint64_t device, inode;
-};
-bool kc_idempotent_begin(struct kocoon *kocoon, struct kc_idempotent_key key, int *result_ret);
-void kc_idempotent_end(struct kocoon *kocoon, struct kc_idempotent_key key, int result);
+bool kc_idempotent_begin(struct kocoon *kocoon, struct kc_idempotent *record,
+			 struct kc_idempotent_key key, int *result_ret);
+void kc_idempotent_end(struct kocoon *kocoon, struct kc_idempotent *record, int result);
 
 /* ---- kallsyms.c */
 /* Points full_kallsyms and core_kallsyms at the tables that kc_add_kallsyms() wrote. */
