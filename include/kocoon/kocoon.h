@@ -388,6 +388,8 @@ enum kocoon_import_state {
 	KOCOON_IMPORT_NAMESPACE, /* of a namespace that the module doesn't import */
 	/* of a proprietary module, wanted by one that uses GPL-only symbols */
 	KOCOON_IMPORT_PROPRIETARY,
+	/* its provider did not come up in time, or goes away (in a living subsystem only) */
+	KOCOON_IMPORT_UNUSABLE,
 };
 
 struct kocoon_import {

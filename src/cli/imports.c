@@ -61,6 +61,7 @@ static const char *state_name(enum kocoon_import_state state)
 		[KOCOON_IMPORT_GPL_ONLY] = "gpl-only",
 		[KOCOON_IMPORT_NAMESPACE] = "namespace",
 		[KOCOON_IMPORT_PROPRIETARY] = "proprietary",
+		[KOCOON_IMPORT_UNUSABLE] = "unusable",
 	};
 
 	return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "other";

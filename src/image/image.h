@@ -38,6 +38,10 @@ const char *kc_format_name(enum kc_format format);
 KC_MUST_CHECK int kc_read_file(const char *path, uint64_t limit, struct kc_buffer *buffer,
 			       struct kocoon_report *report);
 
+/* The same of an open file, from its start, whatever its position; `path` is for messages. */
+KC_MUST_CHECK int kc_read_open_file(int fd, const char *path, uint64_t limit,
+				    struct kc_buffer *buffer, struct kocoon_report *report);
+
 /* The same of a text file, with a NUL behind it that `len` counts. */
 KC_MUST_CHECK int kc_read_text(const char *path, uint64_t limit, struct kc_buffer *buffer,
 			       struct kocoon_report *report);

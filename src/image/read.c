@@ -26,7 +26,8 @@ static int fail(struct kocoon_report *report, int err, const char *path, const c
 static int read_all(int fd, size_t size, struct kc_buffer *buffer)
 {
 	while (buffer->len < size) {
-		ssize_t got = read(fd, buffer->data + buffer->len, size - buffer->len);
+		ssize_t got = pread(fd, buffer->data + buffer->len, size - buffer->len,
+				    (off_t)buffer->len);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -39,8 +40,8 @@ static int read_all(int fd, size_t size, struct kc_buffer *buffer)
 	return 0;
 }
 
-static int read_file(int fd, const char *path, uint64_t limit, struct kc_buffer *buffer,
-		     struct kocoon_report *report)
+int kc_read_open_file(int fd, const char *path, uint64_t limit, struct kc_buffer *buffer,
+		      struct kocoon_report *report)
 {
 	struct stat status;
 	int err;
@@ -73,7 +74,7 @@ int kc_read_file(const char *path, uint64_t limit, struct kc_buffer *buffer,
 
 	if (fd < 0)
 		return fail(report, -errno, path, strerror(errno));
-	err = read_file(fd, path, limit, buffer, report);
+	err = kc_read_open_file(fd, path, limit, buffer, report);
 	close(fd);
 	return err;
 }

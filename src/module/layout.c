@@ -328,7 +328,8 @@ uint8_t *kc_section_memory(const struct kc_load *load, uint32_t index)
 
 int kc_move_module(struct kc_load *load)
 {
-	int err = kc_memory_allocate(&load->memory);
+	int err = load->live ? load->neighbours->place(load->neighbours->context, load)
+			     : kc_memory_allocate(&load->memory);
 
 	if (err)
 		return kc_finding(load->report, KOCOON_STAGE_LAYOUT, err, "out of memory");

@@ -34,22 +34,30 @@ void kc_load_deinit(struct kc_load *load)
 	kc_memory_deinit(&load->memory);
 }
 
+/* One stage. Without an essential one, those behind it have nothing to stand on. */
+struct step {
+	enum kocoon_stage stage;
+	int (*run)(struct kc_load *load);
+	bool essential;
+};
+
 /* Notes the first refusal. */
-static int refuse(struct kc_load *load, enum kocoon_stage stage, int err)
+static void refuse(struct kc_load *load, enum kocoon_stage stage, int err, bool essential)
 {
-	if (err && !load->err) {
+	if (!err)
+		return;
+	if (!load->err) {
 		load->err = err;
 		load->stage = stage;
 	}
-	return err;
+	load->stopped |= essential || load->live;
 }
 
-/* A refusal after which the later stages have nothing to stand on. */
-static int stop(struct kc_load *load, enum kocoon_stage stage, int err)
+static int run_steps(struct kc_load *load, const struct step *steps, size_t count)
 {
-	refuse(load, stage, err);
-	load->stopped = err != 0;
-	return err;
+	for (size_t i = 0; i < count && !load->stopped; i++)
+		refuse(load, steps[i].stage, steps[i].run(load), steps[i].essential);
+	return load->err;
 }
 
 static int blacklist(struct kc_load *load)
@@ -84,71 +92,93 @@ static void check_duplicate(struct kc_load *load, const struct kc_neighbours *ne
 }
 
 /* Sections whose bytes are needed but never become part of the module's memory. */
-static void rewrite_section_headers(struct kc_load *load)
+static int rewrite_section_headers(struct kc_load *load)
 {
 	load->sections[load->index.vers].shdr.sh_flags &= ~(uint64_t)SHF_ALLOC;
 	load->sections[load->index.info].shdr.sh_flags &= ~(uint64_t)SHF_ALLOC;
+	return 0;
 }
 
 int kc_load_prepare(struct kc_load *load, struct kc_span image)
 {
+	static const struct step steps[] = {
+		/* From here on all indices and names are good, and the section contents lie
+		 * inside the image. */
+		{ KOCOON_STAGE_ELF, kc_elf_validity_cache_copy, true },
+		{ KOCOON_STAGE_BLACKLIST, blacklist, false },
+		{ KOCOON_STAGE_MODVERSION, rewrite_section_headers, false },
+		{ KOCOON_STAGE_MODVERSION, kc_check_modstruct_version, false },
+		{ KOCOON_STAGE_VERMAGIC, kc_check_modinfo, false },
+		{ KOCOON_STAGE_LIVEPATCH, kc_check_modinfo_livepatch, false },
+		{ KOCOON_STAGE_RWX, kc_enforce_rwx_sections, false },
+		{ KOCOON_STAGE_LAYOUT, kc_layout_sections, true },
+		{ KOCOON_STAGE_SYMBOLS, kc_collect_imports, true },
+	};
+
 	load->image = image;
 	load->whole = image;
-	if (!load->arch)
-		return stop(load, KOCOON_STAGE_KERNEL,
-			    kc_finding(load->report, KOCOON_STAGE_KERNEL, -ENOTSUP,
-				       "kernels for %s are not supported",
-				       kocoon_kernel_arch(load->kernel)));
-
+	if (!load->arch) {
+		refuse(load, KOCOON_STAGE_KERNEL,
+		       kc_finding(load->report, KOCOON_STAGE_KERNEL, -ENOTSUP,
+				  "kernels for %s are not supported",
+				  kocoon_kernel_arch(load->kernel)),
+		       true);
+		return load->err;
+	}
 	refuse(load, KOCOON_STAGE_SIGNATURE,
 	       kc_module_sig_check(load->kernel, load->policy, &load->image, &load->signature,
-				   load->report));
+				   load->report),
+	       false);
+	return run_steps(load, steps, KC_ARRAY_SIZE(steps));
+}
 
-	if (stop(load, KOCOON_STAGE_ELF, kc_elf_validity_cache_copy(load)))
-		return load->err;
+/* The module is in the list as UNFORMED: it taints the kernel from here on, even if it fails. */
+static int augment_taints(struct kc_load *load)
+{
+	kc_augment_taints(load);
+	return 0;
+}
 
-	/* From here on all indices and names are good, and the section contents lie inside the
-	 * image. */
-	refuse(load, KOCOON_STAGE_BLACKLIST, blacklist(load));
-	rewrite_section_headers(load);
-	refuse(load, KOCOON_STAGE_MODVERSION, kc_check_modstruct_version(load));
-	refuse(load, KOCOON_STAGE_VERMAGIC, kc_check_modinfo(load));
-	refuse(load, KOCOON_STAGE_LIVEPATCH, kc_check_modinfo_livepatch(load));
-	refuse(load, KOCOON_STAGE_RWX, kc_enforce_rwx_sections(load));
+static int admit(struct kc_load *load)
+{
+	return load->live ? load->neighbours->admit(load->neighbours->context, load) : 0;
+}
 
-	if (stop(load, KOCOON_STAGE_LAYOUT, kc_layout_sections(load)))
-		return load->err;
-	stop(load, KOCOON_STAGE_SYMBOLS, kc_collect_imports(load));
-	return load->err;
+static int mark_relocated(struct kc_load *load)
+{
+	load->relocated = true;
+	return 0;
+}
+
+int kc_load_link(struct kc_load *load, const struct kc_neighbours *neighbours)
+{
+	static const struct step steps[] = {
+		{ KOCOON_STAGE_LAYOUT, kc_move_module, true },
+		{ KOCOON_STAGE_DUPLICATE, admit, true },
+		{ KOCOON_STAGE_LAYOUT, augment_taints, false },
+		{ KOCOON_STAGE_PERCPU, kc_percpu_modalloc, false },
+		{ KOCOON_STAGE_SECTIONS, kc_find_module_sections, true },
+		{ KOCOON_STAGE_EXPORTS, kc_check_export_symbol_versions, false },
+		/* Symbols that have no value would make nonsense of the relocations. */
+		{ KOCOON_STAGE_SYMBOLS, kc_simplify_symbols, true },
+		{ KOCOON_STAGE_RELOCATIONS, kc_apply_relocations, true },
+		{ KOCOON_STAGE_RELOCATIONS, mark_relocated, true },
+	};
+
+	load->neighbours = neighbours;
+	return run_steps(load, steps, KC_ARRAY_SIZE(steps));
 }
 
 int kc_load_finish(struct kc_load *load, const struct kc_neighbours *neighbours)
 {
+	static const struct step steps[] = {
+		{ KOCOON_STAGE_FORMATION, kc_collect_exports, true },
+		{ KOCOON_STAGE_FORMATION, kc_verify_exported_symbols, false },
+		{ KOCOON_STAGE_BTF, kc_check_btf, false },
+		{ KOCOON_STAGE_SYSFS, kc_mod_sysfs_init, false },
+	};
+
 	check_duplicate(load, neighbours);
-	if (load->stopped)
-		return load->err;
-	if (stop(load, KOCOON_STAGE_LAYOUT, kc_move_module(load)))
-		return load->err;
-
-	/* The module is in the list as UNFORMED: it taints the kernel from here on, even if it
-	 * fails. */
-	kc_augment_taints(load);
-	refuse(load, KOCOON_STAGE_PERCPU, kc_percpu_modalloc(load));
-	if (stop(load, KOCOON_STAGE_SECTIONS, kc_find_module_sections(load)))
-		return load->err;
-	refuse(load, KOCOON_STAGE_EXPORTS, kc_check_export_symbol_versions(load));
-
-	/* Symbols that have no value would make nonsense of the relocations. */
-	if (stop(load, KOCOON_STAGE_SYMBOLS, kc_simplify_symbols(load)))
-		return load->err;
-	if (stop(load, KOCOON_STAGE_RELOCATIONS, kc_apply_relocations(load)))
-		return load->err;
-	load->relocated = true;
-
-	if (stop(load, KOCOON_STAGE_FORMATION, kc_collect_exports(load)))
-		return load->err;
-	refuse(load, KOCOON_STAGE_FORMATION, kc_verify_exported_symbols(load, neighbours));
-	refuse(load, KOCOON_STAGE_BTF, kc_check_btf(load));
-	refuse(load, KOCOON_STAGE_SYSFS, kc_mod_sysfs_init(load));
-	return load->err;
+	kc_load_link(load, neighbours);
+	return run_steps(load, steps, KC_ARRAY_SIZE(steps));
 }

@@ -77,6 +77,7 @@ struct kc_import {
 	const char *candidate; /* a module that would export it, but is refused itself; or NULL */
 	/* The judgement, made by simplify_symbols. */
 	enum kocoon_import_state state;
+	int err; /* of a provider that is there, but can't be used; 0: the state's own */
 	bool has_wanted;
 	uint32_t wanted;
 };
@@ -105,6 +106,12 @@ struct kc_load {
 	const struct kc_abi *abi;
 	const struct kc_behaviour *behaviour;
 	struct kocoon_report *report;
+	/*
+	 * It is loaded for real: the first refusal ends it, and imports are resolved on the way by
+	 * `neighbours`.
+	 */
+	bool live;
+	const struct kc_neighbours *neighbours; /* while the second half runs */
 
 	/* The image. */
 	struct kc_span
@@ -157,19 +164,39 @@ void kc_load_deinit(struct kc_load *load);
  */
 int kc_load_prepare(struct kc_load *load, struct kc_span image);
 
-/* The other modules, as far as a load has to know them. */
+/*
+ * The other modules, as far as a load has to know them, and where its memory is. In link space
+ * modules are judged, their imports are bound beforehand; in live space (load->live) they join the
+ * others while they are loaded.
+ */
 struct kc_neighbours {
-	/* Whether a module of this name is there already. */
-	bool (*exists)(void *context, const char *name);
-	/* The name of the module that exports a symbol already; NULL: none does. */
-	const char *(*exported)(void *context, const char *name, uint32_t hash);
 	void *context;
+	/* The name of who exports a symbol already, "" the kernel; NULL: nobody. */
+	const char *(*exported)(void *context, const char *name, uint32_t hash);
+
+	/* Link space: whether a module of this name is there already. */
+	bool (*exists)(void *context, const char *name);
+
+	/* Live space; the errnos of all are final, and findings are written. */
+	/* Addresses and bytes for regions that have a size: move_module(). */
+	int (*place)(void *context, struct kc_load *load);
+	/* The module joins the list: add_unformed_module(). */
+	int (*admit)(void *context, struct kc_load *load);
+	int (*percpu)(void *context, uint64_t size, uint64_t align, uint64_t *address_ret);
+	/*
+	 * resolve_symbol_wait(): finds who exports the import, has it judged by
+	 * kc_resolve_symbol(), and makes the module a user of that one.
+	 */
+	enum kocoon_import_state (*resolve)(void *context, struct kc_load *load,
+					    struct kc_import *import);
 };
 
 /*
- * From move_module() to what prepare_coming_module() asks of the module. The imports are bound, and
- * the regions have addresses. Returns load->err.
+ * From move_module() to post_relocation(): memory, symbols, relocations. The imports are bound, and
+ * the regions have addresses, unless load->live. Returns load->err.
  */
+int kc_load_link(struct kc_load *load, const struct kc_neighbours *neighbours);
+/* kc_load_link(), and what complete_formation() and those behind it ask of a module. */
 int kc_load_finish(struct kc_load *load, const struct kc_neighbours *neighbours);
 
 /* ---- stages, in the kernel's order ---- */
@@ -214,13 +241,15 @@ int kc_percpu_modalloc(struct kc_load *load); /* sections.c */
 int kc_find_module_sections(struct kc_load *load);
 int kc_check_export_symbol_versions(struct kc_load *load);
 int kc_collect_exports(struct kc_load *load);
-int kc_verify_exported_symbols(struct kc_load *load, const struct kc_neighbours *neighbours);
+int kc_verify_exported_symbols(struct kc_load *load);
 /* Calls `claim` with the names that the module will export, read before relocation. */
 typedef int kc_claim_fn(void *context, const char *name);
 int kc_claimed_exports(const struct kc_load *load, kc_claim_fn *claim, void *context);
 
 int kc_collect_imports(struct kc_load *load); /* symbols.c */
 int kc_simplify_symbols(struct kc_load *load);
+/* What resolve_symbol() says of an import whose export, provider and taints are known. */
+enum kocoon_import_state kc_resolve_symbol(struct kc_load *load, struct kc_import *import);
 /* The name of a symbol, or NULL where the image does not hold it. */
 const char *kc_symbol_name(const struct kc_load *load, uint32_t st_name);
 

@@ -36,6 +36,12 @@ int kc_percpu_modalloc(struct kc_load *load)
 			"allocate large per-CPU data with alloc_percpu() at run time");
 		return -ENOMEM;
 	}
+	if (load->live) {
+		const struct kc_neighbours *neighbours = load->neighbours;
+
+		return neighbours->percpu(neighbours->context, shdr->sh_size, align,
+					  &load->percpu_address);
+	}
 	if (!kc_kernel_find_symbol(load->kernel, "__per_cpu_end", &end))
 		end = KC_PAGE_SIZE;
 	load->percpu_address = kc_align(end, align);
@@ -162,15 +168,13 @@ int kc_collect_exports(struct kc_load *load)
 	return err;
 }
 
-int kc_verify_exported_symbols(struct kc_load *load, const struct kc_neighbours *neighbours)
+int kc_verify_exported_symbols(struct kc_load *load)
 {
 	for (size_t i = 0; i < load->export_count; i++) {
 		const char *name = load->exports[i].name;
-		uint32_t hash = kc_hash(name);
-		const char *owner = kc_kernel_find_export(load->kernel, name, hash) ? "" : NULL;
+		const char *owner = load->neighbours->exported(load->neighbours->context, name,
+							       kc_hash(name));
 
-		if (!owner)
-			owner = neighbours->exported(neighbours->context, name, hash);
 		if (!owner)
 			continue;
 		kc_finding(load->report, KOCOON_STAGE_FORMATION, -ENOEXEC,

@@ -270,7 +270,7 @@ static const char *module_exports(void *context, const char *name, uint32_t hash
 {
 	struct view *view = context;
 	struct kc_session *session = view->session;
-	const char *owner = NULL;
+	const char *owner = kc_kernel_find_export(session->kernel, name, hash) ? "" : NULL;
 	uint32_t cursor = 0;
 	struct kc_claim *claim;
 
@@ -450,7 +450,9 @@ static void finish(struct kc_session *session, uint32_t number)
 	struct kc_entry *entry = session->entries[number];
 	struct kc_job *job = entry->job;
 	struct view view = { session, number };
-	struct kc_neighbours neighbours = { module_exists, module_exports, &view };
+	struct kc_neighbours neighbours = { .context = &view,
+					    .exported = module_exports,
+					    .exists = module_exists };
 	uint64_t start = now();
 	struct kc_verdict *verdict = NULL;
 	int err = 0;

@@ -20,7 +20,7 @@ enum { NAMED_FAILURES = 16 };
 struct failures {
 	int err; /* of the last one */
 	unsigned int count;
-	unsigned int by_state[KOCOON_IMPORT_PROPRIETARY + 1];
+	unsigned int by_state[KOCOON_IMPORT_UNUSABLE + 1];
 	unsigned int versioned; /* imports that were compared by CRC */
 	unsigned int named;
 };
@@ -71,7 +71,8 @@ int kc_collect_imports(struct kc_load *load)
 			.weak = ELF64_ST_BIND(symbol.st_info) == STB_WEAK,
 			.provider = KC_PROVIDER_NONE,
 		};
-		import->export = kc_kernel_find_export(load->kernel, name, import->hash);
+		if (!load->live)
+			import->export = kc_kernel_find_export(load->kernel, name, import->hash);
 		if (import->export) {
 			import->provider = KC_PROVIDER_KERNEL;
 			import->provider_name = "";
@@ -135,7 +136,7 @@ static bool imports_namespace(const struct kc_load *load, const char *ns)
 	return false;
 }
 
-static enum kocoon_import_state resolve_symbol(struct kc_load *load, struct kc_import *import)
+enum kocoon_import_state kc_resolve_symbol(struct kc_load *load, struct kc_import *import)
 {
 	enum kocoon_import_state state;
 
@@ -155,9 +156,11 @@ static enum kocoon_import_state resolve_symbol(struct kc_load *load, struct kc_i
 	return KOCOON_IMPORT_OK;
 }
 
-static int state_errno(enum kocoon_import_state state)
+static int import_errno(const struct kc_import *import)
 {
-	switch (state) {
+	switch (import->state) {
+	case KOCOON_IMPORT_UNUSABLE:
+		return import->err;
 	case KOCOON_IMPORT_CRC:
 	case KOCOON_IMPORT_NO_VERSION:
 	case KOCOON_IMPORT_NAMESPACE:
@@ -232,6 +235,14 @@ static void explain(struct kc_load *load, const struct kc_import *import)
 			   "uses GPL-only symbols and %s of the proprietary module %s",
 			   import->name, provider_text(import));
 		break;
+	case KOCOON_IMPORT_UNUSABLE:
+		kc_finding(report, KOCOON_STAGE_SYMBOLS, import->err,
+			   import->err == -EBUSY
+				   ? "symbol %s is %s's, which has not finished its init in time"
+				   : "symbol %s is %s's, which can't be used: it goes away, or no "
+				     "memory is left",
+			   import->name, provider_text(import));
+		break;
 	default:
 		explain_unknown(load, import);
 	}
@@ -246,7 +257,9 @@ static void add_failure(struct failures *failures, int err)
 static void resolve_undefined(struct kc_load *load, struct kc_import *import,
 			      struct failures *failures)
 {
-	import->state = resolve_symbol(load, import);
+	import->state =
+		load->live ? load->neighbours->resolve(load->neighbours->context, load, import)
+			   : kc_resolve_symbol(load, import);
 	failures->versioned += import->has_wanted && import->export && import->export->has_crc;
 	if (import->state == KOCOON_IMPORT_OK)
 		return;
@@ -256,13 +269,13 @@ static void resolve_undefined(struct kc_load *load, struct kc_import *import,
 		return;
 	}
 	/* Ok if weak or ignored, where there is no such symbol for this module. */
-	if (state_errno(import->state) == -ENOENT &&
+	if (import->state != KOCOON_IMPORT_UNUSABLE && import_errno(import) == -ENOENT &&
 	    (import->weak || is_ignored(load, import->name))) {
 		import->state = KOCOON_IMPORT_WEAK;
 		return;
 	}
 	failures->by_state[import->state]++;
-	add_failure(failures, state_errno(import->state));
+	add_failure(failures, import_errno(import));
 }
 
 /* What is wrong with a symbol that is defined, or claims to be. 0: nothing. */
@@ -344,6 +357,7 @@ static void count_kinds(const struct failures *failures, char *text, size_t size
 		{ KOCOON_IMPORT_GPL_ONLY, "GPL-only" },
 		{ KOCOON_IMPORT_NAMESPACE, "of namespaces that are not imported" },
 		{ KOCOON_IMPORT_PROPRIETARY, "of proprietary modules" },
+		{ KOCOON_IMPORT_UNUSABLE, "of modules that come or go" },
 	};
 	size_t len = 0;
 
