@@ -11,6 +11,7 @@
  * | param_lock (module) | reading and setting its parameters; never taken with the mutex held   |
  * | idempotent.lock     | files that are being loaded                                           |
  * | requests.lock       | request_module                                                        |
+ | param_texts.lock    | texts of charp parameters; under it nothing else is taken             |
  * | RCU                 | readers of list, names, exports, owners of addresses, symbol indices  |
  *
  * Order: param_lock, then mutex, then the locks of memory/; notifiers.lock, idempotent.lock and
@@ -142,7 +143,8 @@ struct kocoon_loaded {
 	struct kc_section_file *section_files; /* owned */
 	size_t section_file_count;
 	char *section_names; /* owned */
-	bool sysfs; /* its folder under /sys/module is there */
+	atomic_bool sysfs; /* its folder under /sys/module is there */
+	atomic_int sysfs_active; /* threads in one of its files: kc_sysfs_get_active() */
 
 	/* kallsyms: the whole table while init runs, then the core one. */
 	struct kc_mod_kallsyms full_kallsyms, core_kallsyms; /* constant once formed */
@@ -158,6 +160,16 @@ struct kocoon_loaded {
 
 struct kc_stats {
 	struct kocoon_stats public;
+};
+
+enum { KC_PARAM_TEXT_BUCKETS = 1024 };
+
+struct kc_param_text; /* private to param_text.c */
+
+/* What charp parameters point to. */
+struct kc_param_texts {
+	pthread_mutex_t lock;
+	struct kc_param_text *buckets[KC_PARAM_TEXT_BUCKETS]; /* owned */
 };
 
 struct kc_notifier; /* private to notifier.c */
@@ -227,6 +239,7 @@ struct kocoon {
 	struct kc_idempotent *idempotent[64]; /* first callers */
 
 	struct kc_requests *requests; /* owned */
+	struct kc_param_texts param_texts;
 	struct kocoon *next_registered; /* traps.c */
 };
 
@@ -297,7 +310,7 @@ struct kc_own_exports kc_own_param_functions(void); /* param_ops.c: param_ops_in
 
 /* ---- params.c: kernel/params.c */
 /*
- * Reads __param into module->params. -ENOEXEC: a record or its name is outside of the module;
+ * Reads __param into module->params. -ENOEXEC: a record, its name or its functions are nowhere;
  * -ENOMEM.
  */
 int kc_params_find(struct kocoon_loaded *module, uint64_t address, uint64_t count,
@@ -307,19 +320,42 @@ int kc_params_find(struct kocoon_loaded *module, uint64_t address, uint64_t coun
  * "--" and what follows it, unknown parameters. 0 or the kernel's errno.
  */
 int kc_parse_args(struct kocoon_loaded *module, struct kocoon_report *report);
-/* destroy_params(): calls `free` of every parameter that has one. */
+/*
+ * destroy_params(): calls `free` of every parameter that has one, then forgets the parameters. The
+ * module's code has to be there still. module->args stays, as code may have kept pointers into it.
+ */
 void kc_params_destroy(struct kocoon_loaded *module);
 /* By name, '-' and '_' equal; NULL: none. */
 const struct kc_param *kc_params_lookup(const struct kocoon_loaded *module, const char *name);
 /*
  * param_attr_show(), param_attr_store(): under param_lock, with the module's own get and set
- * functions. show: text of at most 4096 bytes with its end of line, malloc()ed; -EPERM: no get.
- * store: -EPERM: no set function; taints if the parameter is unsafe.
+ * functions; between kc_sysfs_get_active() and put. show: text of at most 4095 bytes, mostly with
+ * its end of line, malloc()ed, with a NUL behind it; -EPERM: no get function. store: -EPERM: no set
+ * function, or locked down; taints if the parameter is unsafe. Over 0: what a set function
+ * returned, which write(2) would return as well.
  */
 int kc_param_show(struct kocoon_loaded *module, const struct kc_param *param, char **text_ret,
 		  size_t *len_ret);
 int kc_param_store(struct kocoon_loaded *module, const struct kc_param *param, const char *text,
 		   size_t len);
+/* param_text.c: with the subsystem. What is left of texts is freed. */
+void kc_param_texts_init(struct kc_param_texts *texts);
+void kc_param_texts_deinit(struct kc_param_texts *texts);
+
+/* ---- sysfs_active.c: kernfs_get_active() and its like
+ *
+ * Who looks at a file of a module, or writes to one, holds no reference of the module, or deleting
+ * it would fail meanwhile. Deleting waits instead, in kc_sysfs_drain().
+ */
+/* The module of this name, whose files stay until put; NULL: none, or it has no files. */
+struct kocoon_loaded *kc_sysfs_find_active(struct kocoon *kocoon, const char *name);
+/* False: its files are not there. Under RCU, or whoever knows that the module is there. */
+bool kc_sysfs_get_active(struct kocoon_loaded *module);
+void kc_sysfs_put_active(struct kocoon_loaded *module);
+/*
+ * Takes the files away, and waits until nobody is in one: for kc_sysfs_teardown(), without a lock.
+ */
+void kc_sysfs_drain(struct kocoon_loaded *module);
 
 /* ---- notifier.c: the module notifier chain */
 void kc_notifiers_init(struct kocoon *kocoon);
