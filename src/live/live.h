@@ -143,8 +143,8 @@ struct kocoon_loaded {
 	struct kc_section_file *section_files; /* owned */
 	size_t section_file_count;
 	char *section_names; /* owned */
-	atomic_bool sysfs; /* its folder under /sys/module is there */
-	atomic_int sysfs_active; /* threads in one of its files: kc_sysfs_get_active() */
+	/* Its folder under /sys/module is there, and who is in it: sysfs_active.c. */
+	atomic_uint sysfs_active;
 
 	/* kallsyms: the whole table while init runs, then the core one. */
 	struct kc_mod_kallsyms full_kallsyms, core_kallsyms; /* constant once formed */
@@ -347,15 +347,19 @@ void kc_param_texts_deinit(struct kc_param_texts *texts);
  * Who looks at a file of a module, or writes to one, holds no reference of the module, or deleting
  * it would fail meanwhile. Deleting waits instead, in kc_sysfs_drain().
  */
-/* The module of this name, whose files stay until put; NULL: none, or it has no files. */
-struct kocoon_loaded *kc_sysfs_find_active(struct kocoon *kocoon, const char *name);
+/* From here on the module's files are there: the last thing that kc_sysfs_setup() does. */
+void kc_sysfs_activate(struct kocoon_loaded *module);
+/*
+ * Takes them away, and waits until nobody is in one: the first thing that kc_sysfs_teardown() does,
+ * without a lock held.
+ */
+void kc_sysfs_drain(struct kocoon_loaded *module);
+bool kc_sysfs_is_there(const struct kocoon_loaded *module);
 /* False: its files are not there. Under RCU, or whoever knows that the module is there. */
 bool kc_sysfs_get_active(struct kocoon_loaded *module);
 void kc_sysfs_put_active(struct kocoon_loaded *module);
-/*
- * Takes the files away, and waits until nobody is in one: for kc_sysfs_teardown(), without a lock.
- */
-void kc_sysfs_drain(struct kocoon_loaded *module);
+/* The module of this name, whose files stay until put; NULL: none, or it has no files. */
+struct kocoon_loaded *kc_sysfs_find_active(struct kocoon *kocoon, const char *name);
 
 /* ---- notifier.c: the module notifier chain */
 void kc_notifiers_init(struct kocoon *kocoon);
