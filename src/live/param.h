@@ -84,6 +84,8 @@ KC_MUST_CHECK int kc_kstrtoll(const char *text, long long min, long long max, lo
 KC_MUST_CHECK int kc_kstrtobool(const char *text, bool *value_ret);
 
 /* ---- param_text.c: parameters that are texts */
+/* What the kernel says when a set function is given more than there is room for. */
+void kc_param_too_much(const struct kc_kernel_param *param, unsigned int max, const char *of_what);
 int kc_param_set_charp(const char *value, const struct kc_kernel_param *param);
 int kc_param_get_charp(char *buffer, const struct kc_kernel_param *param);
 void kc_param_free_charp(void *arg);

@@ -32,8 +32,7 @@ static int set_elements(char *value, const struct kc_kernel_param *param, unsign
 		size_t len = strcspn(value, ",");
 
 		if (*count == array->max) {
-			kc_log(kc_current(), KOCOON_LOG_ERROR,
-			       "parameter %s: takes %u values at most", param->name, array->max);
+			kc_param_too_much(param, array->max, "values");
 			return -EINVAL;
 		}
 		more = value[len];

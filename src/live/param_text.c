@@ -12,6 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void kc_param_too_much(const struct kc_kernel_param *param, unsigned int max, const char *of_what)
+{
+	const struct kocoon *kocoon = kc_current();
+
+	if (kocoon)
+		kc_log(kocoon, KOCOON_LOG_ERROR, "parameter %s: takes %u %s at most", param->name,
+		       max, of_what);
+}
+
 /* One copy. */
 struct kc_param_text {
 	struct kc_param_text *next; /* in its bucket */
@@ -89,8 +98,7 @@ KOCOON_CALLED_BY_MODULE int kc_param_set_charp(const char *value,
 		return -EINVAL;
 	len = strnlen(value, KC_PARAM_CHARP_MAX + 1);
 	if (len > KC_PARAM_CHARP_MAX) {
-		kc_log(kocoon, KOCOON_LOG_ERROR, "parameter %s: longer than %d characters",
-		       param->name, KC_PARAM_CHARP_MAX);
+		kc_param_too_much(param, KC_PARAM_CHARP_MAX, "characters");
 		return -ENOSPC;
 	}
 	free_copy(&kocoon->param_texts, *variable);
@@ -129,8 +137,7 @@ KOCOON_CALLED_BY_MODULE int kc_param_set_copystring(const char *value,
 		return -EINVAL;
 	len = strnlen(value, string->maxlen);
 	if (len == string->maxlen) {
-		kc_log(kc_current(), KOCOON_LOG_ERROR, "parameter %s: longer than %u characters",
-		       param->name, string->maxlen - 1);
+		kc_param_too_much(param, string->maxlen - 1, "characters");
 		return -ENOSPC;
 	}
 	memcpy(string->string, value, len + 1);

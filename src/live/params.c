@@ -271,13 +271,23 @@ static bool is_dyndbg(const char *name)
 	return strcmp(dot ? dot + 1 : name, "dyndbg") == 0;
 }
 
+/* A value that is none asks for it. */
+static void request_async_probe(struct kocoon_loaded *module, const char *value)
+{
+	uint32_t offset = module->members.offset[KC_MEMBER_ASYNC_PROBE_REQUESTED];
+
+	if (kc_kstrtobool(value, &module->async_probe))
+		module->async_probe = true;
+	if (module->this_module_bytes && offset != KC_NO_MEMBER)
+		module->this_module_bytes[offset] = module->async_probe;
+}
+
 /* unknown_module_param_cb(): never an error. */
 static void take_unknown(struct kocoon_loaded *module, const char *name, const char *value,
 			 struct kocoon_report *report)
 {
 	if (strcmp(name, "async_probe") == 0) {
-		if (kc_kstrtobool(value, &module->async_probe))
-			module->async_probe = true;
+		request_async_probe(module, value);
 		return;
 	}
 	if (is_dyndbg(name)) {

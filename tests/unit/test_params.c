@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build_module.h"
 #include "live/param.h"
 #include "param_answers.h"
 
@@ -205,15 +206,15 @@ static void check_answers(const struct answers *answers, size_t count, const cha
 static void numbers_are_read_as_the_kernel_reads_them(void **state)
 {
 	(void)state;
-	check_answers(number_answers, sizeof(number_answers) / sizeof(number_answers[0]),
-		      number_types, sizeof(number_types) / sizeof(number_types[0]));
+	check_answers(number_answers, KC_ARRAY_SIZE(number_answers), number_types,
+		      KC_ARRAY_SIZE(number_types));
 }
 
 static void booleans_are_read_as_the_kernel_reads_them(void **state)
 {
 	(void)state;
-	check_answers(bool_answers, sizeof(bool_answers) / sizeof(bool_answers[0]), bool_types,
-		      sizeof(bool_types) / sizeof(bool_types[0]));
+	check_answers(bool_answers, KC_ARRAY_SIZE(bool_answers), bool_types,
+		      KC_ARRAY_SIZE(bool_types));
 }
 
 /* A variable next to another one: no more than its own bytes is written. */
@@ -222,7 +223,7 @@ static void only_the_variable_is_written(void **state)
 	static const size_t sizes[] = { 1, 2, 2, 4, 4, 8, 8, 8, 4 };
 
 	(void)state;
-	for (size_t type = 0; type < sizeof(sizes) / sizeof(sizes[0]); type++) {
+	for (size_t type = 0; type < KC_ARRAY_SIZE(sizes); type++) {
 		unsigned char bytes[24];
 		struct kc_kernel_param record = { .name = "p" };
 
@@ -285,6 +286,36 @@ static void flags_are_the_kernels(void **state)
 	assert_true(supply_of("param_set_bool_enable_only")->gpl_only);
 	assert_true(supply_of("param_set_uint_minmax")->gpl_only);
 	assert_false(supply_of("param_ops_int")->gpl_only);
+}
+
+/* What stock kernels export of kernel/params.c, as they export it, is what there is. */
+static void what_is_supplied_is_what_kernels_export(void **state)
+{
+	static const char *const kinds[] = { "6.12-cloud-amd64", "6.1-amd64" };
+	struct kc_own_exports own = kc_own_param_functions();
+
+	(void)state;
+	for (size_t kind = 0; kind < KC_ARRAY_SIZE(kinds); kind++) {
+		struct kocoon_kernel *kernel = open_stock_kernel(kinds[kind]);
+		const struct kocoon_export *exports;
+		size_t count = kocoon_kernel_exports(kernel, &exports), supplied = 0;
+
+		for (size_t i = 0; i < own.count; i++) {
+			const char *name = own.supplies[i].name;
+			const struct kocoon_export *export = kocoon_kernel_export(kernel, name);
+
+			if (!export)
+				fail_msg("%s does not export %s", kinds[kind], name);
+			assert_int_equal(own.supplies[i].gpl_only, export->gpl_only);
+		}
+		/* Those of dynamic debug are not of kernel/params.c. */
+		for (size_t i = 0; i < count; i++)
+			supplied += (strncmp(exports[i].name, "param_", 6) == 0 ||
+				     strncmp(exports[i].name, "kernel_param_", 13) == 0) &&
+				    !strstr(exports[i].name, "dyndbg");
+		assert_int_equal(supplied, own.count);
+		kocoon_kernel_free(kernel);
+	}
 }
 
 static void a_string_fits_or_stays(void **state)
@@ -372,7 +403,7 @@ static void arrays_are_set_until_one_fails(void **state)
 	(void)state;
 	make(&fixture, false);
 	kocoon_enter(fixture.kocoon);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < KC_ARRAY_SIZE(cases); i++) {
 		unsigned int num = 9;
 		int values[4] = { 0 };
 		struct kc_kparam_array array = { 4, sizeof(int), &num, ops_for("int"), values };
@@ -464,6 +495,14 @@ static void show_variables(const struct fixture *fixture, char *text, size_t siz
 		 fixture->module->async_probe);
 }
 
+static int parse(struct fixture *fixture, const char *args, struct kocoon_report *report)
+{
+	free(fixture->module->args);
+	fixture->module->args = strdup(args);
+	assert_non_null(fixture->module->args);
+	return kc_parse_args(fixture->module, report);
+}
+
 #define UNTOUCHED "i=-1 us='none' b=0 inv=0 bi=0 n=-1 arr=0,0,0 s='old' async=0"
 
 static const struct line lines[] = {
@@ -526,8 +565,7 @@ static void check_line(const struct line *line)
 	size_t refusals = 0;
 
 	make_line(&fixture);
-	fixture.module->args = strdup(line->args);
-	assert_int_equal(kc_parse_args(fixture.module, report), line->err);
+	assert_int_equal(parse(&fixture, line->args, report), line->err);
 	show_variables(&fixture, variables, sizeof(variables));
 	assert_string_equal(variables, line->variables);
 	assert_int_equal(fixture.levels[KOCOON_LOG_ERROR], line->errors);
@@ -544,7 +582,7 @@ static void check_line(const struct line *line)
 static void lines_are_taken_as_the_kernel_takes_them(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < KC_ARRAY_SIZE(lines); i++) {
 		print_message("# %s\n", lines[i].args);
 		check_line(&lines[i]);
 	}
@@ -557,19 +595,34 @@ static void what_is_said_names_module_and_parameter(void **state)
 
 	(void)state;
 	make_line(&fixture);
-	fixture.module->args = strdup("arr=1,x,3");
-	assert_int_equal(kc_parse_args(fixture.module, report), -EINVAL);
+	assert_int_equal(parse(&fixture, "arr=1,x,3", report), -EINVAL);
 	assert_string_equal(fixture.said, "line: parameter arr: '1,x,3' is not valid");
 	assert_int_equal(kocoon_report_count(report), 1);
 	assert_int_equal(kocoon_report_get(report, 0)->err, -EINVAL);
-	strcpy(fixture.module->args, "no_such=");
-	assert_int_equal(kc_parse_args(fixture.module, report), 0);
+	assert_int_equal(parse(&fixture, "no_such=", report), 0);
 	assert_string_equal(fixture.said, "line: unknown parameter 'no_such' ignored");
 	assert_int_equal(kocoon_report_get(report, 1)->err, 0);
-	strcpy(fixture.module->args, "-- i=1 j");
-	assert_int_equal(kc_parse_args(fixture.module, NULL), 0);
+	assert_int_equal(parse(&fixture, "-- i=1 j", NULL), 0);
 	assert_string_equal(fixture.said, "line: parameters 'i=1 j' behind '--' ignored");
 	kocoon_report_free(report);
+	unmake_line(&fixture);
+}
+
+static void the_image_knows_of_async_probe(void **state)
+{
+	struct fixture fixture;
+	uint8_t image[16] = { 0 };
+
+	(void)state;
+	make_line(&fixture);
+	fixture.module->this_module_bytes = image;
+	fixture.module->members.offset[KC_MEMBER_ASYNC_PROBE_REQUESTED] = 9;
+	assert_int_equal(parse(&fixture, "async_probe", NULL), 0);
+	assert_int_equal(image[9], 1);
+	fixture.module->members.offset[KC_MEMBER_ASYNC_PROBE_REQUESTED] = KC_NO_MEMBER;
+	assert_int_equal(parse(&fixture, "async_probe=n", NULL), 0);
+	assert_int_equal(image[9], 1);
+	assert_false(fixture.module->async_probe);
 	unmake_line(&fixture);
 }
 
@@ -589,12 +642,10 @@ static void unsafe_ones_taint(void **state)
 
 	(void)state;
 	make_line(&fixture);
-	fixture.module->args = strdup("i=1");
-	assert_int_equal(kc_parse_args(fixture.module, NULL), 0);
+	assert_int_equal(parse(&fixture, "i=1", NULL), 0);
 	assert_int_equal(kocoon_tainted(fixture.kocoon), 0);
 	/* Also where the value is refused then. */
-	strcpy(fixture.module->args, "u=");
-	assert_int_equal(kc_parse_args(fixture.module, NULL), -EINVAL);
+	assert_int_equal(parse(&fixture, "u=", NULL), -EINVAL);
 	assert_int_equal(kocoon_tainted(fixture.kocoon), 1u << KC_TAINT_USER);
 	assert_int_equal(fixture.levels[KOCOON_LOG_NOTICE], 1);
 	unmake_line(&fixture);
@@ -609,8 +660,7 @@ static void hardware_is_not_to_be_set_when_locked_down(void **state)
 	for (int lockdown = 0; lockdown < 2; lockdown++) {
 		make_line(&fixture);
 		fixture.kocoon->policy.lockdown = lockdown;
-		fixture.module->args = strdup("hw=1 i=2");
-		assert_int_equal(kc_parse_args(fixture.module, NULL), lockdown ? -EPERM : 0);
+		assert_int_equal(parse(&fixture, "hw=1 i=2", NULL), lockdown ? -EPERM : 0);
 		assert_int_equal(fixture.hw, lockdown ? 0 : 1);
 		assert_int_equal(fixture.i, 2);
 		param = kc_params_lookup(fixture.module, "hw");
@@ -686,8 +736,7 @@ static void functions_may_be_missing_or_fail(void **state)
 	add(&fixture, "none", &none, NULL);
 	assert_int_equal(kc_param_show(fixture.module, last_param(&fixture), &text, &len), -EPERM);
 	assert_int_equal(kc_param_store(fixture.module, last_param(&fixture), "1", 1), -EPERM);
-	fixture.module->args = strdup("none=1");
-	assert_int_equal(kc_parse_args(fixture.module, NULL), -EPERM);
+	assert_int_equal(parse(&fixture, "none=1", NULL), -EPERM);
 	add(&fixture, "failing", &failing, NULL);
 	assert_int_equal(kc_param_show(fixture.module, last_param(&fixture), &text, &len), -ENODEV);
 	assert_null(text);
@@ -729,8 +778,7 @@ static void destroying_frees(void **state)
 	(void)state;
 	make_line(&fixture);
 	add(&fixture, "counted", &counting, &variable);
-	fixture.module->args = strdup("under_score=a-copy");
-	assert_int_equal(kc_parse_args(fixture.module, NULL), 0);
+	assert_int_equal(parse(&fixture, "under_score=a-copy", NULL), 0);
 	fixture.module->params = malloc(sizeof(fixture.params));
 	memcpy(fixture.module->params, fixture.params, sizeof(fixture.params));
 	freed = 0;
@@ -964,6 +1012,7 @@ int main(void)
 		cmocka_unit_test(a_flag_that_is_on_stays_on),
 		cmocka_unit_test(a_number_may_have_bounds),
 		cmocka_unit_test(flags_are_the_kernels),
+		cmocka_unit_test(what_is_supplied_is_what_kernels_export),
 		cmocka_unit_test(a_string_fits_or_stays),
 		cmocka_unit_test(a_pointer_gets_a_copy),
 		cmocka_unit_test(arrays_are_set_until_one_fails),
@@ -971,6 +1020,7 @@ int main(void)
 		cmocka_unit_test(an_array_shows_a_page_at_most),
 		cmocka_unit_test(lines_are_taken_as_the_kernel_takes_them),
 		cmocka_unit_test(what_is_said_names_module_and_parameter),
+		cmocka_unit_test(the_image_knows_of_async_probe),
 		cmocka_unit_test(no_arguments_are_none),
 		cmocka_unit_test(unsafe_ones_taint),
 		cmocka_unit_test(hardware_is_not_to_be_set_when_locked_down),
