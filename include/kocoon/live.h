@@ -65,11 +65,11 @@ enum kocoon_module_state {
 };
 
 enum kocoon_log_level { /* as in printk */
-	KOCOON_LOG_ERROR = 3,
-	KOCOON_LOG_WARNING = 4,
-	KOCOON_LOG_NOTICE = 5,
-	KOCOON_LOG_INFO = 6,
-	KOCOON_LOG_DEBUG = 7,
+			KOCOON_LOG_ERROR = 3,
+			KOCOON_LOG_WARNING = 4,
+			KOCOON_LOG_NOTICE = 5,
+			KOCOON_LOG_INFO = 6,
+			KOCOON_LOG_DEBUG = 7,
 };
 
 /* What happened in module code that no program survives by itself. */
@@ -123,7 +123,8 @@ struct kocoon_options {
 	const struct kocoon_supply *supplies;
 	size_t supply_count;
 	struct kocoon_hooks hooks;
-	const struct kocoon_policy *policy; /* the kernel's switches; `threads`, `base` don't count */
+	const struct kocoon_policy
+		*policy; /* the kernel's switches; `threads`, `base` don't count */
 	uint64_t space; /* bytes of address space for modules; 0: 1 GiB */
 	unsigned int cpus; /* per-CPU areas: threads in module code at one time; 0: 64 */
 	bool no_force_unload; /* as a kernel without CONFIG_MODULE_FORCE_UNLOAD */
@@ -150,9 +151,9 @@ KOCOON_API void kocoon_free(struct kocoon *kocoon);
 /* ---- the three system calls ---- */
 
 enum { /* flags of kocoon_finit_module() */
-	KOCOON_IGNORE_MODVERSIONS = 1,
-	KOCOON_IGNORE_VERMAGIC = 2,
-	KOCOON_COMPRESSED_FILE = 4,
+       KOCOON_IGNORE_MODVERSIONS = 1,
+       KOCOON_IGNORE_VERMAGIC = 2,
+       KOCOON_COMPRESSED_FILE = 4,
 };
 
 /* init_module(2). `args` may be NULL. `report` may be NULL. */

@@ -395,18 +395,24 @@ static int open_image(struct kocoon_kernel *kernel, const char *path, struct koc
 
 /* ---- opening ---- */
 
-static int open_symvers(struct kocoon_kernel *kernel, const struct kocoon_kernel_options *options,
-			struct kocoon_report *report)
+/* What only an image tells. */
+static int set_unknown(struct kocoon_kernel *kernel)
 {
-	int err = 0;
-
 	kernel->release = strdup("");
 	kernel->vermagic = strdup("");
 	if (!kernel->release || !kernel->vermagic)
 		return -ENOMEM;
-	if (options->system_map)
-		err = kc_symbols_from_map(options->system_map, report, &kernel->symbols);
 	atomic_store(&kernel->symbols_once.done, true);
+	return 0;
+}
+
+static int open_symvers(struct kocoon_kernel *kernel, const struct kocoon_kernel_options *options,
+			struct kocoon_report *report)
+{
+	int err = set_unknown(kernel);
+
+	if (!err && options->system_map)
+		err = kc_symbols_from_map(options->system_map, report, &kernel->symbols);
 	return err
 		       ?: kc_exports_from_symvers(options->symvers, &kernel->symbols, report,
 						  &kernel->exports);
@@ -553,6 +559,22 @@ int kocoon_kernel_open(const char *path, const struct kocoon_kernel_options *opt
 		kocoon_kernel_free(kernel);
 		return err;
 	}
+	*kernel_ret = kernel;
+	return 0;
+}
+
+int kc_kernel_bare(struct kocoon_kernel **kernel_ret)
+{
+	struct kocoon_kernel *kernel = kernel_new();
+	int err = kernel ? kc_exports_index(&kernel->exports) : -ENOMEM;
+
+	if (!err)
+		err = set_unknown(kernel);
+	if (err) {
+		kocoon_kernel_free(kernel);
+		return err;
+	}
+	find_gaps(kernel);
 	*kernel_ret = kernel;
 	return 0;
 }

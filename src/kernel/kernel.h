@@ -214,6 +214,8 @@ struct kc_key_cache *kc_kernel_key_cache(const struct kocoon_kernel *kernel,
 					 const X509 *certificate);
 /* Whether a part that is built in has a folder of this name under /sys/module. */
 bool kc_kernel_has_builtin(const struct kocoon_kernel *kernel, const char *name);
+/* A kernel of which nothing is known, for programs that are the kernel themselves. -ENOMEM. */
+KC_MUST_CHECK int kc_kernel_bare(struct kocoon_kernel **kernel_ret);
 /* Whether there is an image behind it, and so its keys, BTF and vermagic. */
 bool kc_kernel_has_image(const struct kocoon_kernel *kernel);
 

@@ -94,6 +94,10 @@ struct kc_mod_kallsyms {
 	const uint8_t *typetab; /* one letter a symbol */
 };
 
+struct kc_page_run {
+	uint64_t address, size; /* 0, 0: none */
+};
+
 struct kocoon_loaded {
 	struct kocoon *kocoon;
 	struct kc_named named; /* its name: `name` */
@@ -107,9 +111,12 @@ struct kocoon_loaded {
 	atomic_int own_refcnt;
 	atomic_ullong taints; /* written under the mutex, or before others see it */
 
-	struct kc_memory memory; /* its init regions are zeroed once they are given up */
-	/* Sizes for readers: regions of `memory` may vanish under them. */
-	_Atomic uint64_t region_sizes[KOCOON_REGION_COUNT];
+	/* Constant once placed; which regions are still there, `region_sizes` tells. */
+	struct kc_memory memory;
+	_Atomic uint64_t region_sizes[KOCOON_REGION_COUNT]; /* 0: there is none, or any more */
+	struct kc_page_run core_run, init_run; /* the pages that the regions are in */
+	uint64_t image_size; /* bytes of the file, decompressed */
+	bool listed; /* in the list and in `names` */
 	uint64_t percpu_offset, percpu_size; /* 0, 0: none */
 	struct kc_module_members members; /* of its struct module */
 	uint64_t this_module; /* address */
@@ -125,7 +132,7 @@ struct kocoon_loaded {
 	struct kocoon_export *exports; /* owned; names are in its memory */
 	struct kc_live_export *export_entries; /* owned, as many */
 	size_t export_count;
-	bool exports_added; /* to the table; under the mutex */
+	bool exports_reserved, exports_added; /* in the table; under the mutex */
 	bool uses_gpl_only;
 
 	struct kc_use *target_list; /* owned: what it depends on, newest first */
@@ -154,8 +161,6 @@ struct kocoon_loaded {
 	struct kc_livepatch *livepatch; /* owned: klp_modinfo; NULL: not a livepatch module */
 
 	struct kc_waste waste;
-	struct kc_waste init_waste; /* of its init regions */
-	struct kc_region init_regions[3]; /* that init_waste is to free */
 };
 
 struct kc_stats {
@@ -204,6 +209,7 @@ struct kocoon {
 	const struct kocoon_kernel *kernel; /* borrowed, or own_kernel */
 	struct kocoon_kernel *own_kernel; /* owned; or NULL */
 	const struct kc_arch *arch;
+	struct kc_cpu cpu; /* that code is patched for */
 	struct kocoon_hooks hooks;
 	struct kocoon_policy policy;
 	char *blacklist; /* owned; policy.blacklist */
@@ -241,6 +247,7 @@ struct kocoon {
 	struct kc_requests *requests; /* owned */
 	struct kc_param_texts param_texts;
 	struct kocoon *next_registered; /* traps.c */
+	bool registered;
 };
 
 static inline struct kocoon_loaded *kc_loaded_of(struct kc_named *named)
@@ -282,8 +289,28 @@ void kc_set_taint(struct kocoon_loaded *module, unsigned int bit); /* and the ke
 uint64_t kc_total_size(const struct kocoon_loaded *module); /* module_total_size() */
 /* Which module's struct module is at this address; under the mutex or RCU. NULL: none. */
 struct kocoon_loaded *kc_loaded_at(const struct kocoon *kocoon, uint64_t this_module);
-/* Copies fields that readers of the image look at: state, taints, regions. */
-void kc_mirror(struct kocoon_loaded *module);
+/* Into the list, with a name that room was reserved for, and out of it; under the mutex. */
+void kc_list_add(struct kocoon_loaded *module);
+void kc_list_remove(struct kocoon_loaded *module);
+/* kc_set_state() with the mutex taken for it. */
+void kc_change_state(struct kocoon_loaded *module, enum kocoon_module_state state);
+/* Whether an address is in a region of this kind; false once that is gone. */
+bool kc_region_holds(const struct kocoon_loaded *module, enum kocoon_region_kind kind,
+		     uint64_t address);
+
+/* ---- uses.c: who uses whose symbols; all but the waiting one under the mutex */
+/* resolve_symbol_wait(): 30 s for a provider that is loading. */
+enum kocoon_import_state kc_resolve_symbol_wait(struct kocoon_loaded *module, struct kc_load *load,
+						struct kc_import *import);
+/* ref_module(): `user` uses `used` (NULL: the kernel side) from now on. -EBUSY, -ENOENT, -ENOMEM. */
+int kc_ref_module(struct kocoon_loaded *user, struct kocoon_loaded *used);
+void kc_module_unload_free(struct kocoon_loaded *user); /* it uses nobody any more */
+/* Entries for the module's exports, and room for them in the table. 0 or -ENOMEM. */
+int kc_exports_prepare(struct kocoon_loaded *module);
+void kc_exports_add(struct kocoon_loaded *module);
+void kc_exports_remove(struct kocoon_loaded *module);
+/* A module's name, "" for the kernel side; NULL: nobody exports it. */
+const char *kc_exported_by(const struct kocoon *kocoon, const char *name, uint32_t hash);
 
 /* ---- calls.c: calling module code, with a per-CPU area and no lock of ours */
 int kc_call_int(struct kocoon *kocoon, uint64_t function);

@@ -121,14 +121,17 @@ void kc_live_space_deinit(struct kc_live_space *space)
 	*space = (struct kc_live_space){ .fd = -1 };
 }
 
-/* Pages that hold something become zero; the others are as the host made them. */
-static void clear(struct kc_live_space *space, uint32_t first, uint32_t count)
+void kc_live_space_clear(struct kc_live_space *space, uint64_t address, uint64_t size)
 {
-	for (uint32_t i = first; i < first + count; i++) {
+	uint64_t first = (address - space->base) / KC_PAGE_SIZE;
+	uint64_t count = kc_align(size, KC_PAGE_SIZE) / KC_PAGE_SIZE;
+
+	/* Pages that nobody has used are zero as the host made them. */
+	for (uint64_t i = first; i < first + count; i++) {
 		struct page_state *state = &space->book->state[i];
 
 		if (state->touched)
-			memset(space->writable + (uint64_t)i * KC_PAGE_SIZE, 0, KC_PAGE_SIZE);
+			memset(space->writable + i * KC_PAGE_SIZE, 0, KC_PAGE_SIZE);
 		state->touched = true;
 	}
 }
@@ -156,7 +159,6 @@ int kc_live_space_allocate(struct kc_live_space *space, uint64_t size, uint64_t 
 	pthread_mutex_unlock(&space->lock);
 	if (first == KC_NO_PAGE)
 		return -ENOMEM;
-	clear(space, first, (uint32_t)pages);
 	*address_ret = space->base + (uint64_t)first * KC_PAGE_SIZE;
 	return 0;
 }

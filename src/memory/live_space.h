@@ -48,9 +48,13 @@ KC_MUST_CHECK int kc_live_space_init(struct kc_live_space *space, uint64_t size,
 				     struct kocoon_report *report);
 void kc_live_space_deinit(struct kc_live_space *space);
 
-/* A run of whole pages, zeroed, inaccessible at its address so far, guarded behind. -ENOMEM. */
+/*
+ * A run of whole pages, inaccessible at its address so far, guarded behind. What of it is to be used
+ * has to be cleared first: it may hold what somebody left. -ENOMEM.
+ */
 KC_MUST_CHECK int kc_live_space_allocate(struct kc_live_space *space, uint64_t size,
 					 uint64_t *address_ret);
+void kc_live_space_clear(struct kc_live_space *space, uint64_t address, uint64_t size);
 /* Makes a run inaccessible and gives it back, `size` as it was allocated. Its owner is cleared. */
 void kc_live_space_free(struct kc_live_space *space, uint64_t address, uint64_t size);
 /* Whole pages of one run. 0 or -ENOMEM. Not from writable to executable: -EINVAL. */

@@ -69,6 +69,7 @@ int kc_per_cpu_init(struct kc_per_cpu *areas, struct kc_live_space *space, unsig
 	memset(areas->cpus, 0, count * sizeof(*areas->cpus));
 	err = kc_live_space_allocate(space, size, &areas->address);
 	if (!err) {
+		kc_live_space_clear(space, areas->address, size);
 		err = kc_live_space_protect(space, areas->address, size, KC_PROTECTION_WRITE);
 		if (err)
 			kc_live_space_free(space, areas->address, size);

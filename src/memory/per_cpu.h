@@ -38,7 +38,8 @@ struct kc_per_cpu {
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
 	atomic_uint waiting; /* threads that found no CPU */
-	uint8_t used[KC_PER_CPU_RESERVE / 8]; /* under the lock: a byte for 8 bytes of the reserve */
+	uint8_t used[KC_PER_CPU_RESERVE /
+		     8]; /* under the lock: a byte for 8 bytes of the reserve */
 };
 
 KC_MUST_CHECK int kc_per_cpu_init(struct kc_per_cpu *areas, struct kc_live_space *space,

@@ -26,6 +26,12 @@ void kc_load_init(struct kc_load *load, const struct kocoon_kernel *kernel,
 
 void kc_load_deinit(struct kc_load *load)
 {
+	while (load->kept) {
+		struct kc_kept *kept = load->kept;
+
+		load->kept = kept->next;
+		free(kept);
+	}
 	free(load->sections);
 	free(load->imports);
 	free(load->exports);

@@ -82,6 +82,14 @@ struct kc_import {
 	uint32_t wanted;
 };
 
+/* Kept for what is said of an import whose provider may be gone by then; see live/uses.c. */
+struct kc_kept {
+	struct kc_kept *next;
+	struct kocoon_export export;
+	char provider[64];
+	char ns[];
+};
+
 /* A table of structures in a section that the loader looks for. */
 struct kc_table {
 	uint32_t section; /* 0: there is none */
@@ -142,6 +150,7 @@ struct kc_load {
 
 	struct kc_import *imports; /* owned */
 	size_t import_count;
+	struct kc_kept *kept; /* owned */
 	struct kc_index versions; /* __versions by name */
 
 	struct kc_table syms, gpl_syms, crcs, gpl_crcs;

@@ -172,8 +172,8 @@ int kc_verify_exported_symbols(struct kc_load *load)
 {
 	for (size_t i = 0; i < load->export_count; i++) {
 		const char *name = load->exports[i].name;
-		const char *owner = load->neighbours->exported(load->neighbours->context, name,
-							       kc_hash(name));
+		const char *owner =
+			load->neighbours->exported(load->neighbours->context, name, kc_hash(name));
 
 		if (!owner)
 			continue;

@@ -257,9 +257,9 @@ static void add_failure(struct failures *failures, int err)
 static void resolve_undefined(struct kc_load *load, struct kc_import *import,
 			      struct failures *failures)
 {
-	import->state =
-		load->live ? load->neighbours->resolve(load->neighbours->context, load, import)
-			   : kc_resolve_symbol(load, import);
+	import->state = load->live
+				? load->neighbours->resolve(load->neighbours->context, load, import)
+				: kc_resolve_symbol(load, import);
 	failures->versioned += import->has_wanted && import->export && import->export->has_crc;
 	if (import->state == KOCOON_IMPORT_OK)
 		return;

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * delete_module(2): kernel/module/main.c. Modern kernels never wait for references to go, with or
+ * without O_NONBLOCK.
+ */
+#include "live/lifecycle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* try_force_unload() */
+static bool try_force_unload(struct kocoon *kocoon, unsigned int flags)
+{
+	if (!(flags & O_TRUNC) || kocoon->no_force_unload)
+		return false;
+	kocoon_add_taint(kocoon, KC_TAINT_FORCED_RMMOD);
+	return true;
+}
+
+/* try_release_module_ref(): takes the base away; what is left then is somebody's. */
+static bool try_release_ref(struct kocoon_loaded *module)
+{
+	int left = atomic_fetch_sub(module->refcnt, KC_MODULE_REF_BASE) - KC_MODULE_REF_BASE;
+
+	while (left)
+		if (atomic_compare_exchange_weak(module->refcnt, &left, left + KC_MODULE_REF_BASE))
+			return false;
+	return true;
+}
+
+/* Whether it may go, in the kernel's order; it is GOING then. Under the mutex. */
+static int stop_module(struct kocoon *kocoon, struct kocoon_loaded *module, unsigned int flags)
+{
+	if (!module)
+		return -ENOENT;
+	if (module->source_list)
+		return -EWOULDBLOCK;
+	if (kc_state(module) != KOCOON_STATE_LIVE)
+		return -EBUSY;
+	if (module->init && !module->exit && !try_force_unload(kocoon, flags))
+		return -EBUSY;
+	if (!try_release_ref(module) && !try_force_unload(kocoon, flags))
+		return -EWOULDBLOCK;
+	kc_set_state(module, KOCOON_STATE_GOING);
+	return 0;
+}
+
+static void note_last_unloaded(struct kocoon *kocoon, const struct kocoon_loaded *module)
+{
+	pthread_mutex_lock(&kocoon->mutex);
+	memcpy(kocoon->last_unloaded, module->name, sizeof(kocoon->last_unloaded));
+	kocoon->last_unloaded_taints = kocoon_loaded_taints(module);
+	kc_stats_unloaded(kocoon);
+	pthread_mutex_unlock(&kocoon->mutex);
+}
+
+int kc_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags)
+{
+	const struct kocoon_hooks *hooks = &kocoon->hooks;
+	struct kocoon_loaded *module;
+	char short_name[sizeof(module->name)] = { 0 };
+	size_t room = kc_kernel_abi(kocoon->kernel)->module_name_len;
+	int err;
+
+	/* What does not fit struct module's name is cut off, as the kernel does. */
+	room = room && room < sizeof(short_name) ? room : sizeof(short_name);
+	strncpy(short_name, name, room - 1);
+	pthread_mutex_lock(&kocoon->mutex);
+	module = kc_find_module_all(kocoon, short_name, false);
+	err = stop_module(kocoon, module, flags);
+	pthread_mutex_unlock(&kocoon->mutex);
+	if (err)
+		return err;
+	if (module->exit)
+		kc_call_void(kocoon, module->exit);
+	kc_notify(module, KOCOON_STATE_GOING);
+	kc_livepatch_going(module);
+	note_last_unloaded(kocoon, module);
+	if (hooks->uevent)
+		hooks->uevent(hooks->context, "remove", module->name);
+	kc_free_module(module);
+	return 0;
+}
+
+int kocoon_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags)
+{
+	if (!kc_capable(kocoon) || kocoon_modules_disabled(kocoon))
+		return -EPERM;
+	return kc_delete_module(kocoon, name, flags);
+}
