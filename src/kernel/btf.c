@@ -225,6 +225,7 @@ void kc_kernel_make_abi(struct kocoon_kernel *kernel)
 	abi.data_layout = find_member(btf, module, "data_layout") != NULL;
 	find_module_members(btf, module, &abi.members);
 	kernel->abi = abi;
+	kc_kernel_make_layouts(kernel);
 }
 
 const struct kc_abi *kc_kernel_abi(const struct kocoon_kernel *kernel)

@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "elf/elf.h"
 #include "kernel/kernel.h"
+#include "kernel/layouts.h"
 
 enum {
 	KC_NAME_MAX = 512, /* longest name of a kernel symbol, its NUL included */
@@ -243,6 +244,7 @@ struct kocoon_kernel {
 	struct kc_span btf_bytes;
 	struct kc_once abi_once;
 	struct kc_abi abi;
+	struct kc_layouts layouts;
 	struct kc_once builtins_once;
 	struct kc_builtins builtins;
 	struct kc_once behaviour_once;
@@ -272,6 +274,7 @@ void kc_kernel_make_facts(struct kocoon_kernel *kernel);
 /* Whether the code behind the kernel's complaint about a module's BTF goes on all the same. */
 bool kc_kernel_btf_mismatch_passes(const struct kocoon_kernel *kernel);
 void kc_kernel_probe_behaviour(struct kocoon_kernel *kernel);
-void kc_kernel_make_abi(struct kocoon_kernel *kernel);
+void kc_kernel_make_abi(struct kocoon_kernel *kernel); /* and layouts */
+void kc_kernel_make_layouts(struct kocoon_kernel *kernel);
 
 #endif

@@ -13,7 +13,7 @@
  * refused with -ENOMEM, what an alignment that is no power of two would lay over another section
  * with -ENOEXEC.
  */
-#include "module/load.h"
+#include "module/kallsyms.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -169,7 +169,7 @@ static int check_contents(struct kc_load *load)
 	return 0;
 }
 
-static bool is_core_symbol(const struct kc_load *load, const Elf64_Sym *symbol)
+bool kc_is_core_symbol(const struct kc_load *load, const Elf64_Sym *symbol)
 {
 	const struct kc_section *section;
 
@@ -197,7 +197,7 @@ static int measure_core_symbols(struct kc_load *load, uint32_t *count_ret, uint6
 	for (uint64_t i = 0; kc_elf_sym(symbols, i, &symbol); i++) {
 		const char *name;
 
-		if (i != 0 && !load->livepatch && !is_core_symbol(load, &symbol))
+		if (!kc_keeps_symbol(load, i, &symbol))
 			continue;
 		name = kc_symbol_name(load, symbol.st_name);
 		/* Differs from Linux: a name behind the end of the file is refused, not read. */
