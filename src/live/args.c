@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * How a line of arguments is split: next_arg() of lib/cmdline.c, parameq() of kernel/params.c.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * How texts become numbers: lib/kstrtox.c of the kernel, whose rules are not those of strtol().
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Parameters that are several of one type, separated by commas: param_array_ops of kernel/params.c.
  *

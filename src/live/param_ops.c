@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The standard types of parameters, as kernel/params.c exports them to modules: param_ops_int and
  * its like, and the functions in them.

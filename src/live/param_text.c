@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Parameters that are texts: charp, a pointer to a copy, and string, a buffer of the module's; both
  * of kernel/params.c.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Who is in a module's files: kernfs_get_active(), kernfs_put_active(), kernfs_drain().
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* live/args.c, live/numbers.c: what a real 6.12 kernel makes of the same lines and texts. */
 #include "unit.h"
 
