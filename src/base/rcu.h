@@ -22,7 +22,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+/* Inline, but for UBSan's builds: liburcu's own structures are not aligned as they say. */
+#ifndef KC_RCU_CALLS
 #define _LGPL_SOURCE
+#endif
 #include <urcu-bp.h>
 
 #if defined(__SANITIZE_THREAD__)
