@@ -10,7 +10,7 @@ _kocoon_options() { # verb
 	info) printf '%s ' "$policy" ;;
 	check) printf '%s ' --all "$policy" ;;
 	map) printf '%s ' --svg --at= "$policy" ;;
-	link) printf '%s ' --at= --symbol= "$policy" ;;
+	link) printf '%s ' --at= --cpu= --symbol= "$policy" ;;
 	esac
 }
 
@@ -24,7 +24,7 @@ _kocoon_scan() {
 		[ "$previous" = = ] && previous=${COMP_WORDS[i - 2]}
 		case $previous in
 		-b | --modules) [ "${COMP_WORDS[i]}" = = ] || tree=${COMP_WORDS[i]} ;;
-		-k | -o | -j | --kernel | --symvers | --system-map | --output | --jobs | --color | --at | --symbol | --blacklist | --key) ;;
+		-k | -o | -j | --kernel | --symvers | --system-map | --output | --jobs | --color | --at | --cpu | --symbol | --blacklist | --key) ;;
 		*)
 			case ${COMP_WORDS[i]} in
 			-* | =) ;;

@@ -324,7 +324,20 @@ struct kocoon_module_options {
 	size_t override_count;
 	/* KOCOON_REGION_COUNT addresses, page-aligned, instead of `base`; or NULL */
 	const uint64_t *region_bases;
+	/*
+	 * The CPU that the module's code is patched for, as the kernel does it before the code
+	 * runs; see kocoon_cpu_check(). NULL: code is left as it is in the file.
+	 */
+	const char *cpu;
 };
+
+/*
+ * Whether a name is one of a CPU of the kernel's architecture: "host" (this machine, as user code
+ * may use it), "qemu64", ...; behind it, each after a comma, +flag or -flag as in /proc/cpuinfo.
+ * -EINVAL: it is none, and the report lists them.
+ */
+KOCOON_API int kocoon_cpu_check(const struct kocoon_kernel *kernel, const char *name,
+				struct kocoon_report *report);
 
 /*
  * Takes one module through the pipeline; its dependencies, found in `tree`, are taken through it

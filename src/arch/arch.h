@@ -86,6 +86,8 @@ struct kc_finalize {
 	/* Bytes of the kernel's image at a link address, where there is an image. */
 	bool (*kernel_bytes)(void *context, uint64_t address, uint64_t size,
 			     struct kc_span *bytes_ret);
+	/* Size of a structure of the kernel's, from its BTF; 0: not known. */
+	uint32_t (*struct_size)(void *context, const char *name);
 	const struct kc_cpu *cpu;
 	bool smp; /* more than one CPU is or may be on line: lock prefixes stay */
 	struct kocoon_report *report;
@@ -106,8 +108,12 @@ struct kc_arch {
 	void (*cpu_host)(struct kc_cpu *cpu_ret);
 	/* -EINVAL: no such name, or a flag that is none ("qemu64,+erms"); the report lists them. */
 	int (*cpu_find)(const char *name, struct kocoon_report *report, struct kc_cpu *cpu_ret);
-	/* 0, or -ENOEXEC with a finding of stage KOCOON_STAGE_FINALIZE: a table that points out of
-	 * the module, or to what can't be patched. */
+	/* Whether it is one of several: lock prefixes stay. */
+	bool (*cpu_is_smp)(const struct kc_cpu *cpu);
+	/*
+	 * 0, or -ENOEXEC with a finding of stage KOCOON_STAGE_FINALIZE: a table that points out of
+	 * the module, or to what can't be patched. -ENOTSUP: what the CPU needs isn't supported.
+	 */
 	int (*finalize)(const struct kc_finalize *finalize);
 	/* Sorts an exception table in memory (sort_extable()): entries hold self-relative offsets. */
 	void (*sort_extable)(const struct kc_place *table);

@@ -156,6 +156,7 @@ static int link_module(struct cli *cli, const struct overrides *overrides)
 		.base = cli->options.at,
 		.overrides = overrides->entries,
 		.override_count = overrides->count,
+		.cpu = cli->options.cpu,
 	};
 	struct kocoon_module *module = NULL;
 	int status = cli_load_module(cli, cli->options.arguments[0], &options, &module);
@@ -174,6 +175,24 @@ static int link_module(struct cli *cli, const struct overrides *overrides)
 	return status;
 }
 
+static int check_cpu(struct cli *cli)
+{
+	struct kocoon_report *report = kocoon_report_new();
+	int status = CLI_OK;
+
+	if (cli->options.cpu && kocoon_cpu_check(cli->kernel, cli->options.cpu, report)) {
+		const struct kocoon_finding *finding = kocoon_report_get(report, 0);
+
+		cli_error("--cpu=%s: %s", cli->options.cpu,
+			  finding ? finding->what : "out of memory");
+		if (finding && finding->expected)
+			cli_error_more("%s", finding->expected);
+		status = CLI_FAILED;
+	}
+	kocoon_report_free(report);
+	return status;
+}
+
 int cmd_link(struct cli *cli)
 {
 	struct overrides overrides = { 0 };
@@ -187,6 +206,8 @@ int cmd_link(struct cli *cli)
 	int status = parse_overrides(cli, &overrides);
 	if (!status)
 		status = cli_open_kernel(cli);
+	if (!status)
+		status = check_cpu(cli);
 	if (!status)
 		status = cli_open_tree(cli, false);
 	if (!status)

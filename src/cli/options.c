@@ -47,6 +47,8 @@ static const struct row rows[] = {
 	{ "svg", 0, KIND_FLAG, MEMBER(svg), VERB_MAP, NULL, "draw a picture instead (SVG)" },
 	{ "at", 0, KIND_ADDRESS, MEMBER(at), VERB_MAP | VERB_LINK, "ADDR",
 	  "address of the module's memory (0x...)" },
+	{ "cpu", 0, KIND_TEXT, MEMBER(cpu), VERB_LINK, "NAME",
+	  "patch code for a CPU: qemu64, or qemu64,+flag,-flag" },
 	{ "symbol", 0, KIND_LIST, MEMBER(symbols), VERB_LINK, "NAME=ADDR",
 	  "address that an import is to have; repeatable" },
 	{ "sig-enforce", 0, KIND_FLAG, MEMBER(policy.sig_enforce), POLICY_VERBS, NULL,

@@ -41,6 +41,7 @@ struct cli_options {
 	const char *symvers;
 	const char *system_map;
 	const char *output;
+	const char *cpu;
 	bool json;
 	bool quiet;
 	bool verbose;

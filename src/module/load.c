@@ -169,6 +169,7 @@ int kc_load_link(struct kc_load *load, const struct kc_neighbours *neighbours)
 		{ KOCOON_STAGE_SYMBOLS, kc_simplify_symbols, true },
 		{ KOCOON_STAGE_RELOCATIONS, kc_apply_relocations, true },
 		{ KOCOON_STAGE_RELOCATIONS, mark_relocated, true },
+		{ KOCOON_STAGE_FINALIZE, kc_post_relocation, true },
 	};
 
 	load->neighbours = neighbours;

@@ -215,6 +215,25 @@ static int list_modinfo(struct kocoon_module *module)
 	return 0;
 }
 
+static int find_cpu(const struct kocoon_kernel *kernel, const char *name,
+		    struct kocoon_report *report, struct kc_cpu *cpu_ret)
+{
+	const struct kc_arch *arch = kc_arch_find(kocoon_kernel_arch(kernel));
+
+	if (!arch)
+		return kc_finding(report, KOCOON_STAGE_KERNEL, -ENOTSUP,
+				  "kernels for %s are not supported", kocoon_kernel_arch(kernel));
+	return arch->cpu_find(name, report, cpu_ret);
+}
+
+int kocoon_cpu_check(const struct kocoon_kernel *kernel, const char *name,
+		     struct kocoon_report *report)
+{
+	struct kc_cpu cpu;
+
+	return find_cpu(kernel, name, report, &cpu);
+}
+
 static int set_options(struct kocoon_module *module, const struct kocoon_module_options *options)
 {
 	if (!options)
@@ -227,7 +246,10 @@ static int set_options(struct kocoon_module *module, const struct kocoon_module_
 		if (module->options.region_bases[i] % KC_PAGE_SIZE)
 			return -EINVAL;
 	module->session.options = &module->options;
-	return 0;
+	if (!module->options.cpu)
+		return 0;
+	module->session.cpu = &module->cpu;
+	return find_cpu(module->session.kernel, module->options.cpu, NULL, &module->cpu);
 }
 
 static int run(struct kocoon_module *module, const char *path)

@@ -10,6 +10,7 @@
 struct kocoon_module {
 	struct kc_session session; /* its entry 0 is the module, and has kept its job and verdict */
 	struct kocoon_module_options options;
+	struct kc_cpu cpu; /* that options.cpu names */
 	struct kocoon_region regions[KOCOON_REGION_COUNT];
 	size_t region_count;
 	struct kocoon_section *sections; /* owned */

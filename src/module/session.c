@@ -296,6 +296,7 @@ static void prepare(struct worker *worker, uint32_t number, struct kc_job *job)
 
 	kc_load_init(load, session->kernel, &session->policy, &job->report);
 	load->memory.buffer = memory;
+	load->cpu = (int)number == session->kept ? session->cpu : NULL;
 	job->loading = true;
 	err = kc_read_file(entry->path, KC_MODULE_IMAGE_MAX, &job->file, &job->report);
 	if (!err && !job->file.len)

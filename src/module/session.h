@@ -94,6 +94,7 @@ struct kc_session {
 	const struct kocoon_tree *tree;
 	struct kocoon_policy policy;
 	const struct kocoon_module_options *options; /* of the one entry that is kept, or NULL */
+	const struct kc_cpu *cpu; /* that the code of that one is patched for, or NULL */
 	int kept; /* whose job is kept when it is decided; -1: none */
 	kocoon_verdict_fn *verdict_fn;
 	void *context;

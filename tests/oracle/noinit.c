@@ -7,6 +7,9 @@
  * with a module that has neither: it becomes LIVE, its exports serve others, and it can be removed.
  * So finit_module's errno is that of the load, never that of a driver which finds no device.
  *
+ * With HOLD defined, a module's init is one that sleeps until a signal comes: the memory of the
+ * module can then be looked at as its own init would see it (finalize/dump).
+ *
  * Built without kernel headers: `ask` takes the size of struct module and the offsets of the two
  * members from a stock module of that kernel, whose relocations fill them in, and defines
  * MODULE_SIZE, INIT_OFFSET and EXIT_OFFSET. Loaded with MODULE_INIT_IGNORE_VERMAGIC and
@@ -25,12 +28,28 @@ extern int register_module_notifier(struct notifier_block *block);
 
 enum { MODULE_STATE_COMING = 1, LAST = -0x7fffffff };
 
+#ifdef HOLD
+extern unsigned long msleep_interruptible(unsigned int msec);
+
+enum { A_DAY = 86400000 };
+
+/* In place of a module's init: until a signal comes. */
+static int hold(void)
+{
+	msleep_interruptible(A_DAY);
+	return 0;
+}
+#define INIT ((void *)hold)
+#else
+#define INIT ((void *)0)
+#endif
+
 static int keep_from_running(struct notifier_block *block, unsigned long event, void *module)
 {
 	(void)block;
 	if (event != MODULE_STATE_COMING)
 		return 0;
-	*(void **)((char *)module + INIT_OFFSET) = 0;
+	*(void **)((char *)module + INIT_OFFSET) = INIT;
 	*(void **)((char *)module + EXIT_OFFSET) = 0;
 	return 0;
 }

@@ -6,6 +6,7 @@
  * every place is zero before it is written. Both orders of these two checks that kernels have lead
  * to the same errno.
  */
+#include "arch/x86_64/tables.h"
 #include "arch/x86_64/x86_64.h"
 
 #include <errno.h>
@@ -148,4 +149,9 @@ const struct kc_arch kc_arch_x86_64 = {
 	.image_base = UINT64_C(0xffffc90000010000),
 	.apply_relocate_add = apply_relocate_add,
 	.relocation_name = relocation_name,
+	.cpu_host = kc_x86_cpu_host,
+	.cpu_find = kc_x86_cpu_find,
+	.cpu_is_smp = kc_x86_cpu_is_smp,
+	.finalize = kc_x86_finalize,
+	.sort_extable = kc_sort_extable,
 };

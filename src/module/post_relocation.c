@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What follows relocation: the exception table is sorted, code is patched for the CPU that the load
+ * is for (post_relocation() of kernel/module/main.c). Works in the module's memory; what it points
+ * to is looked up in the module, in its imports, in the kernel's image.
+ */
+#include "module/load.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+
+static struct kc_place section_place(struct kc_load *load, uint32_t index)
+{
+	return (struct kc_place){
+		.address = kc_section_address(load, index),
+		.bytes = kc_section_memory(load, index),
+		.size = load->sections[index].shdr.sh_size,
+	};
+}
+
+static bool find_section(void *context, const char *name, struct kc_place *place_ret)
+{
+	struct kc_load *load = context;
+	uint32_t index = kc_find_sec(load, name);
+
+	if (!index || !load->sections[index].placed)
+		return false;
+	*place_ret = section_place(load, index);
+	return place_ret->bytes;
+}
+
+static bool find_place(void *context, uint64_t address, struct kc_place *place_ret)
+{
+	struct kc_load *load = context;
+
+	for (int i = 0; i < KOCOON_REGION_COUNT; i++) {
+		const struct kc_region *region = &load->memory.regions[i];
+		uint64_t offset = address - region->address;
+
+		if (!region->bytes || address < region->address || offset >= region->size)
+			continue;
+		*place_ret =
+			(struct kc_place){ address, region->bytes + offset, region->size - offset };
+		return true;
+	}
+	return false;
+}
+
+/* As the module was bound: an import's address goes before the kernel's own table. */
+static uint64_t find_symbol(void *context, const char *name)
+{
+	const struct kc_load *load = context;
+	uint64_t address;
+
+	for (size_t i = 0; i < load->import_count; i++) {
+		const struct kc_import *import = &load->imports[i];
+
+		if (import->export && strcmp(import->name, name) == 0)
+			return import->export->address;
+	}
+	/* Live code can't reach what is in an image only. */
+	return !load->live && kc_kernel_find_symbol(load->kernel, name, &address) ? address : 0;
+}
+
+/* Zeroes for what is in no file. */
+static bool find_in_bss(const struct kc_load *load, uint64_t address, uint64_t size,
+			struct kc_span *bytes_ret)
+{
+	static const uint8_t zeroes[16];
+	uint64_t start, stop;
+
+	if (size > sizeof(zeroes) || !kc_kernel_find_symbol(load->kernel, "__bss_start", &start) ||
+	    !kc_kernel_find_symbol(load->kernel, "__bss_stop", &stop) || address < start ||
+	    address >= stop)
+		return false;
+	*bytes_ret = kc_span(zeroes, (size_t)size);
+	return true;
+}
+
+static bool kernel_bytes(void *context, uint64_t address, uint64_t size, struct kc_span *bytes_ret)
+{
+	const struct kc_load *load = context;
+
+	return !load->live && (kc_kernel_bytes(load->kernel, address, size, bytes_ret) ||
+			       find_in_bss(load, address, size, bytes_ret));
+}
+
+static uint32_t struct_size(void *context, const char *name)
+{
+	const struct kc_load *load = context;
+	const struct btf *btf = kc_kernel_btf(load->kernel);
+	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) : 0;
+
+	return id > 0 ? btf__type_by_id(btf, (uint32_t)id)->size : 0;
+}
+
+static int finalize_for_cpu(struct kc_load *load)
+{
+	const struct kc_finalize finalize = {
+		.context = load,
+		.section = find_section,
+		.at = find_place,
+		.symbol = find_symbol,
+		.kernel_bytes = kernel_bytes,
+		.struct_size = struct_size,
+		.cpu = load->cpu,
+		.smp = load->arch->cpu_is_smp(load->cpu),
+		.report = load->report,
+	};
+	struct kc_place extable;
+
+	if (find_section(load, "__ex_table", &extable))
+		load->arch->sort_extable(&extable);
+	return load->arch->finalize(&finalize);
+}
+
+/* Without a CPU, what is in memory stays as it is in the file, but for relocations. */
+int kc_post_relocation(struct kc_load *load)
+{
+	return load->cpu ? finalize_for_cpu(load) : 0;
+}

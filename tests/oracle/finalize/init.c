@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The only process of the machine that `dump` boots: loads modules, and sends the memory of each to
+ * the host while its init sleeps, so that code for initialization is still there and everything has
+ * been patched. Started as /init of an initramfs; linked statically.
+ *
+ * Consumes /plan, one action a line, fields separated by tabs:
+ *
+ *	load INDEX FLAGS		finit_module("/m/INDEX", "", FLAGS) in another process, up to
+ *					where the module's init would run (see hold.c)
+ *	section NAME SIZE		sends that section of it
+ *	release				lets it go on
+ *	memory NAME ADDRESS SIZE	sends memory of the kernel's
+ *
+ * Produces, on the port of a debug console, which takes bytes as they come:
+ *
+ *	module INDEX			a line; its sections follow
+ *	section NAME ADDRESS SIZE	a line, and SIZE bytes
+ *	memory NAME ADDRESS SIZE	a line, and SIZE bytes
+ *	failed TEXT			a line: an action could not be done
+ *	end				a line: the plan is through
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { DEBUG_CONSOLE = 0xe9, PATIENCE_MSEC = 60000, STEP_MSEC = 20 };
+
+static pid_t loader;
+static char module_name[64];
+
+static void send(const void *bytes, size_t len)
+{
+	outsb(DEBUG_CONSOLE, bytes, len);
+}
+
+static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void tell(const char *format, ...)
+{
+	char line[512];
+	va_list arguments;
+	int len;
+
+	va_start(arguments, format);
+	len = vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (len > 0 && (size_t)len < sizeof(line))
+		send(line, (size_t)len);
+}
+
+/* Kernel memory through /proc/kcore: the segment that holds the address. */
+static bool read_kernel(uint64_t address, void *bytes, size_t size)
+{
+	int core = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
+	Elf64_Ehdr ehdr;
+	Elf64_Phdr phdr;
+	bool done = false;
+
+	if (core < 0 || pread(core, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr))
+		ehdr.e_phnum = 0;
+	for (int i = 0; i < ehdr.e_phnum && !done; i++) {
+		off_t at = (off_t)(ehdr.e_phoff + (size_t)i * sizeof(phdr));
+
+		if (pread(core, &phdr, sizeof(phdr), at) != sizeof(phdr))
+			break;
+		if (phdr.p_type == PT_LOAD && address >= phdr.p_vaddr &&
+		    address - phdr.p_vaddr <= phdr.p_memsz - size)
+			done = pread(core, bytes, size,
+				     (off_t)(phdr.p_offset + address - phdr.p_vaddr)) ==
+			       (ssize_t)size;
+	}
+	if (core >= 0)
+		close(core);
+	return done;
+}
+
+static void send_memory(const char *kind, const char *name, uint64_t address, size_t size)
+{
+	void *bytes = malloc(size + 1);
+
+	if (bytes && read_kernel(address, bytes, size)) {
+		tell("%s %s %" PRIx64 " %zu\n", kind, name, address, size);
+		send(bytes, size);
+	} else {
+		tell("failed %s %s cannot be read\n", kind, name);
+	}
+	free(bytes);
+}
+
+/* Its init sleeps so that a signal wakes it: nothing before that does. */
+static bool sleeps(pid_t pid)
+{
+	char path[64], line[512] = "";
+	FILE *file;
+	const char *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = 0;
+	if (file)
+		fclose(file);
+	state = strrchr(line, ')');
+	return state && state[1] && state[2] == 'S';
+}
+
+static bool newest_module(void)
+{
+	FILE *modules = fopen("/proc/modules", "re");
+	char line[512] = "";
+
+	if (modules && !fgets(line, sizeof(line), modules))
+		line[0] = 0;
+	if (modules)
+		fclose(modules);
+	line[strcspn(line, " \n")] = 0;
+	snprintf(module_name, sizeof(module_name), "%.63s", line);
+	return module_name[0];
+}
+
+static void load(const char *index, const char *flags)
+{
+	char path[64];
+	int fd, slept = 0;
+
+	snprintf(path, sizeof(path), "/m/%s", index);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	loader = fork();
+	if (loader == 0)
+		_exit(syscall(SYS_finit_module, fd, "", atoi(flags)) ? errno : 0);
+	close(fd);
+	for (int waited = 0; waited < PATIENCE_MSEC && slept < 3; waited += STEP_MSEC) {
+		int status;
+
+		if (waitpid(loader, &status, WNOHANG) == loader) {
+			loader = 0;
+			if (strcmp(index, "hold"))
+				tell("failed module %s: errno %d\n", index, WEXITSTATUS(status));
+			return;
+		}
+		slept = sleeps(loader) ? slept + 1 : 0;
+		usleep(STEP_MSEC * 1000);
+	}
+	if (newest_module())
+		tell("module %s\n", index);
+}
+
+static void release(void)
+{
+	if (loader > 0) {
+		kill(loader, SIGKILL);
+		waitpid(loader, NULL, 0);
+	}
+	loader = 0;
+}
+
+static void send_section(const char *name, const char *size)
+{
+	char path[256], text[64] = "";
+	FILE *file;
+
+	if (!loader)
+		return;
+	snprintf(path, sizeof(path), "/sys/module/%s/sections/%s", module_name, name);
+	file = fopen(path, "re");
+	if (file && fgets(text, sizeof(text), file))
+		send_memory("section", name, strtoull(text, NULL, 16), strtoull(size, NULL, 0));
+	else
+		tell("failed %s has no address\n", path);
+	if (file)
+		fclose(file);
+}
+
+static const char *field(char **rest)
+{
+	char *text = strsep(rest, "\t");
+
+	return text ? text : "";
+}
+
+static void follow(char *line)
+{
+	const char *verb = field(&line), *first = field(&line), *second = field(&line);
+	const char *third = field(&line);
+
+	if (!strcmp(verb, "load"))
+		load(first, second);
+	else if (!strcmp(verb, "section"))
+		send_section(first, second);
+	else if (!strcmp(verb, "release"))
+		release();
+	else if (!strcmp(verb, "memory"))
+		send_memory("memory", first, strtoull(second, NULL, 16), strtoull(third, NULL, 0));
+}
+
+int main(void)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *plan;
+
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sys", "/sys", "sysfs", 0, NULL);
+	plan = fopen("/plan", "re");
+	if (plan && ioperm(DEBUG_CONSOLE, 1, 1) == 0) {
+		while (getline(&line, &size, plan) > 0) {
+			line[strcspn(line, "\n")] = 0;
+			follow(line);
+		}
+		tell("end\n");
+	}
+	reboot(RB_AUTOBOOT);
+	for (;;)
+		pause();
+}
