@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What follows relocation: the exception table is sorted, code is patched for the CPU that the load
- * is for (post_relocation() of kernel/module/main.c). Works in the module's memory; what it points
+ * What follows relocation: the exception table is sorted, kallsyms' tables are written, code is patched
+ * for the CPU that the load is for (post_relocation() of kernel/module/main.c). Works in the module's memory; what it points
  * to is looked up in the module, in its imports, in the kernel's image.
  */
 #include "module/load.h"
@@ -107,15 +107,18 @@ static int finalize_for_cpu(struct kc_load *load)
 		.smp = load->arch->cpu_is_smp(load->cpu),
 		.report = load->report,
 	};
-	struct kc_place extable;
 
-	if (find_section(load, "__ex_table", &extable))
-		load->arch->sort_extable(&extable);
 	return load->arch->finalize(&finalize);
 }
 
-/* Without a CPU, what is in memory stays as it is in the file, but for relocations. */
+/* Without a CPU, sections stay as they are in the file, but for relocations. */
 int kc_post_relocation(struct kc_load *load)
 {
-	return load->cpu ? finalize_for_cpu(load) : 0;
+	struct kc_place extable;
+	int err;
+
+	if (load->cpu && find_section(load, "__ex_table", &extable))
+		load->arch->sort_extable(&extable);
+	err = kc_add_kallsyms(load);
+	return err || !load->cpu ? err : finalize_for_cpu(load);
 }
