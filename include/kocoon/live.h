@@ -301,11 +301,13 @@ struct kocoon_reader {
 /*
  * Absolute paths: /sys/module and all below it, /proc/modules, /proc/kallsyms,
  * /proc/sys/kernel/{tainted,modprobe,modules_disabled}, /sys/kernel/debug/modules/... -ENOENT,
- * -ENOTDIR, -EISDIR. Permissions are told, not enforced; a file without a write function is -EIO.
+ * -ENOTDIR, -EISDIR; -EINVAL from readlink of what is no link. Links are followed as by open(2) and
+ * lstat(2); "." and ".." are no names. Permissions are told, not enforced: a file that can't be
+ * read, or not be written, is -EIO. While a call is in a module's files, unloading the module waits.
  */
 KOCOON_API int kocoon_view_stat(struct kocoon *kocoon, const char *path,
 				struct kocoon_view *view_ret);
-/* Not 0 ends the listing and is returned. */
+/* Not 0 ends the listing and is returned. May do anything: it is called with a list that is made. */
 typedef int kocoon_view_fn(void *context, const char *name, const struct kocoon_view *view);
 KOCOON_API int kocoon_view_list(struct kocoon *kocoon, const char *path, kocoon_view_fn *fn,
 				void *context);
@@ -313,6 +315,10 @@ KOCOON_API int kocoon_view_list(struct kocoon *kocoon, const char *path, kocoon_
 KOCOON_API int kocoon_view_read(struct kocoon *kocoon, const char *path,
 				const struct kocoon_reader *reader, char **data_ret,
 				size_t *len_ret);
+/*
+ * Writes it all, as a program does that calls write(2) until it has. 0, a negative errno, or over 0
+ * what a parameter's own set function returned.
+ */
 KOCOON_API int kocoon_view_write(struct kocoon *kocoon, const char *path, const char *data,
 				 size_t len);
 KOCOON_API int kocoon_view_readlink(struct kocoon *kocoon, const char *path, char **target_ret);
@@ -331,7 +337,7 @@ struct kocoon_stats { /* kernel/module/stats.c */
 	uint64_t failed_becoming; /* refused before layout */
 	uint64_t failed_loads; /* refused later */
 	uint64_t failed_by_stage[KOCOON_STAGE_KERNEL + 1];
-	uint64_t total_module_bytes; /* of files that were loaded */
+	uint64_t total_module_bytes; /* of memory of modules that were loaded, init regions included */
 	uint64_t total_text_bytes;
 	uint64_t invalid_kread_bytes, invalid_decompress_bytes, invalid_becoming_bytes,
 		invalid_module_bytes; /* wasted on failures */

@@ -46,7 +46,7 @@ static void add_first(struct kc_requests *requests, struct kc_dup_request *recor
 static void count(struct kocoon *kocoon, const char *name)
 {
 	pthread_mutex_lock(&kocoon->mutex);
-	kocoon->stats.public.duplicate_requests++;
+	kc_count(&kocoon->stats.public.duplicate_requests, 1);
 	pthread_mutex_unlock(&kocoon->mutex);
 	kc_log(kocoon, KOCOON_LOG_WARNING, "module-autoload: duplicate request for module %s",
 	       name);

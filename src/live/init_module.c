@@ -52,8 +52,8 @@ static void settle(struct kocoon_loaded *module, struct kc_init_waste *waste)
 		kc_log(kocoon, KOCOON_LOG_WARNING,
 		       "%s: data that is to be read-only after init stays writable: no memory",
 		       module->name);
+	kc_stats_loaded(kocoon, module);
 	kc_hide_init(module, waste);
-	kc_stats_loaded(kocoon, module, module->image_size);
 	kocoon_module_put(module);
 	pthread_cond_broadcast(&kocoon->changed);
 	pthread_mutex_unlock(&kocoon->mutex);

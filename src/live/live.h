@@ -80,7 +80,8 @@ struct kc_section_file {
 	const char *name; /* in `section_names` */
 	uint64_t address;
 	uint64_t size;
-	bool note; /* SHT_NOTE: it has one under notes/ too */
+	/* SHT_NOTE: it has one under notes/ too, with a copy of its bytes; in `section_names` */
+	const uint8_t *note;
 };
 
 /* Which symbols stand where: built when first asked for; private to kallsyms.c. */
@@ -115,7 +116,6 @@ struct kocoon_loaded {
 	struct kc_memory memory;
 	_Atomic uint64_t region_sizes[KOCOON_REGION_COUNT]; /* 0: there is none, or any more */
 	struct kc_page_run core_run, init_run; /* the pages that the regions are in */
-	uint64_t image_size; /* bytes of the file, decompressed */
 	bool listed; /* in the list and in `names` */
 	uint64_t percpu_offset, percpu_size; /* 0, 0: none */
 	struct kc_module_members members; /* of its struct module */
@@ -150,6 +150,8 @@ struct kocoon_loaded {
 	struct kc_section_file *section_files; /* owned */
 	size_t section_file_count;
 	char *section_names; /* owned */
+	/* Owned: where its taints are noted when it goes; NULL: its folder never was there. */
+	struct kc_unload_taint *unload_taint;
 	/* Its folder under /sys/module is there, and who is in it: sysfs_active.c. */
 	atomic_uint sysfs_active;
 
@@ -437,20 +439,35 @@ void kc_livepatch_going(struct kocoon_loaded *module);
 /* The texts and lists that a module's files show, from its load: section files, notes, version,
  * srcversion, build id. 0 or -ENOMEM. */
 int kc_sysfs_collect(struct kocoon_loaded *module, const struct kc_load *load);
-/* mod_sysfs_setup(): its folder appears. -EEXIST as the kernel where one is there. */
+/*
+ * mod_sysfs_setup(): its folder appears. -EEXIST: two parameters would have files of one name;
+ * -EINVAL: a module without a name; -ENOMEM.
+ */
 int kc_sysfs_setup(struct kocoon_loaded *module);
 void kc_sysfs_teardown(struct kocoon_loaded *module);
 void kc_sysfs_free(struct kocoon_loaded *module);
 
-/* ---- stats.c, tracking.c */
-/* A load that failed at `stage`, of an image of `bytes`; `name` may be NULL. */
+/* ---- stats.c */
+/* Counters are changed and read without a lock. */
+static inline void kc_count(uint64_t *counter, uint64_t more)
+{
+	__atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
+}
+
+/* A load that failed at `stage`, of an image of `bytes`; `name` may be NULL. Not under the mutex. */
 void kc_stats_failed(struct kocoon *kocoon, enum kocoon_stage stage, const char *name,
 		     uint64_t bytes);
-void kc_stats_loaded(struct kocoon *kocoon, const struct kocoon_loaded *module, uint64_t bytes);
+/* While its init regions are there still, which count. */
+void kc_stats_loaded(struct kocoon *kocoon, const struct kocoon_loaded *module);
 void kc_stats_unloaded(struct kocoon *kocoon);
 void kc_stats_free(struct kocoon *kocoon);
-/* try_add_tainted_module(). Under the mutex; without memory it is left out, and said. */
-void kc_track_unload(struct kocoon *kocoon, const struct kocoon_loaded *module);
+
+/* ---- tracking.c */
+/* What kc_track_unload() will need: 0 or -ENOMEM. */
+int kc_track_prepare(struct kocoon_loaded *module);
+/* try_add_tainted_module(). Under the mutex. Modules whose folder never was there are left out. */
+void kc_track_unload(struct kocoon *kocoon, struct kocoon_loaded *module);
+void kc_track_free(struct kocoon_loaded *module);
 void kc_tracking_free(struct kocoon *kocoon);
 
 /* ---- traps.c: exception tables, WARN, BUG */

@@ -336,7 +336,6 @@ static int load_linked(struct kocoon *kocoon, struct kc_load *load, struct kc_lo
 		request->stage = KOCOON_STAGE_LAYOUT;
 		return -ENOMEM;
 	}
-	module->image_size = request->image.len;
 	err = kc_load_link(load, &neighbours);
 	add_taints(kocoon, load->taints);
 	if (!err)

@@ -167,8 +167,12 @@ int kocoon_finit_module(struct kocoon *kocoon, int fd, const char *args, int fla
 	if (flags & ~FLAGS)
 		return -EINVAL;
 	err = look_at(fd, &key);
-	if (err || kc_idempotent_begin(kocoon, &record, key, &err))
+	if (err)
 		return err;
+	if (kc_idempotent_begin(kocoon, &record, key, &err)) {
+		kc_count(&kocoon->stats.public.merged_loads, 1);
+		return err;
+	}
 	kc_report_init(&own);
 	err = init_module_from_file(kocoon, fd, args, flags, &own);
 	kc_idempotent_end(kocoon, &record, err);

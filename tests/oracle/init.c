@@ -9,6 +9,9 @@
  *					finit_module("/m/INDEX", PARAMETERS, FLAGS); with `keep`
  *					it is not deleted again
  *	write FILE TEXT			writes TEXT to FILE
+ *	try INDEX FILE TEXT		the same, and tells what came of it
+ *	show INDEX PATH [user]		what is at PATH and below it: kinds, modes, sizes, contents;
+ *					with `user`, as somebody without rights
  *	option NAME			from here on: `log` (send the kernel log of each load),
  *					`unload` (delete a module again when it loaded)
  *
@@ -18,13 +21,19 @@
  *	result INDEX ERRNO		0, or what finit_module failed with
  *	unload INDEX ERRNO NAME		what delete_module answered
  *	log INDEX TEXT			one record of the kernel log
+ *	tried INDEX ERRNO		of a try
+ *	view INDEX PATH KIND MODE SIZE TEXT
+ *					KIND: d, f, l. TEXT: contents, a link's target, "!ERRNO";
+ *					what is not printable as \\xx, cut behind VIEW_BYTES
  *	failed TEXT			an action of the plan could not be done
  *	end				the plan is through
  *
  * A kernel that dies or hangs leaves the last "start" without a "result": `ask` goes on from there.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,6 +43,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -152,6 +162,89 @@ static void write_file(const char *path, const char *text)
 		close(fd);
 }
 
+static void try_file(const char *index, const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = fd < 0 || write(fd, text, strlen(text)) < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	tell("tried\t%s\t%d", index, err);
+}
+
+enum { VIEW_BYTES = 2000 };
+
+/* The file's contents, or "!ERRNO". */
+static void contents(const char *path, char *text, size_t size)
+{
+	unsigned char bytes[VIEW_BYTES];
+	size_t len = 0, at = 0;
+	ssize_t step = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (fd >= 0 && len < sizeof(bytes) &&
+	       (step = read(fd, bytes + len, sizeof(bytes) - len)) > 0)
+		len += (size_t)step;
+	if (fd < 0 || step < 0) {
+		snprintf(text, size, "!%d", errno);
+		len = 0;
+	}
+	for (size_t i = 0; i < len && at + 4 < size; i++)
+		at += (size_t)snprintf(text + at, size - at,
+				       bytes[i] >= 32 && bytes[i] < 127 && bytes[i] != '\\' ? "%c"
+											    : "\\%02x",
+				       bytes[i]);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void show(const char *index, const char *path)
+{
+	char text[4 * VIEW_BYTES + 1] = "", below[PATH_MAX];
+	struct dirent *entry;
+	struct stat status;
+	DIR *folder;
+
+	if (lstat(path, &status)) {
+		tell("view\t%s\t%s\t-\t0\t0\t!%d", index, path, errno);
+		return;
+	}
+	if (S_ISREG(status.st_mode))
+		contents(path, text, sizeof(text));
+	else if (S_ISLNK(status.st_mode) && readlink(path, text, sizeof(text) - 1) < 0)
+		snprintf(text, sizeof(text), "!%d", errno);
+	tell("view\t%s\t%s\t%c\t%04o\t%lld\t%s", index, path,
+	     S_ISDIR(status.st_mode)   ? 'd'
+	     : S_ISLNK(status.st_mode) ? 'l'
+				       : 'f',
+	     (unsigned int)status.st_mode & 07777, (long long)status.st_size, text);
+	folder = S_ISDIR(status.st_mode) ? opendir(path) : NULL;
+	while (folder && (entry = readdir(folder))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
+		show(index, below);
+	}
+	if (folder)
+		closedir(folder);
+}
+
+/* A child takes the rights off. */
+static void show_as(const char *index, const char *path, bool user)
+{
+	pid_t child = user ? fork() : -1;
+
+	if (!user) {
+		show(index, path);
+	} else if (!child) {
+		if (!setgid(65534) && !setuid(65534))
+			show(index, path);
+		_exit(0);
+	} else if (child > 0) {
+		waitpid(child, NULL, 0);
+	}
+}
+
 static const char *field(char **rest)
 {
 	char *text = strsep(rest, "\t");
@@ -168,6 +261,10 @@ static void follow(char *line)
 		load(first, second, third, !strcmp(fourth, "keep"));
 	else if (!strcmp(verb, "write"))
 		write_file(first, second);
+	else if (!strcmp(verb, "try"))
+		try_file(first, second, third);
+	else if (!strcmp(verb, "show"))
+		show_as(first, second, !strcmp(third, "user"));
 	else if (!strcmp(verb, "option") && !strcmp(first, "log"))
 		want_log = true;
 	else if (!strcmp(verb, "option") && !strcmp(first, "unload"))
@@ -203,6 +300,7 @@ int main(void)
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sys", "/sys", "sysfs", 0, NULL);
+	mount("debug", "/sys/kernel/debug", "debugfs", 0, NULL);
 	mount("security", "/sys/kernel/security", "securityfs", 0, NULL);
 	open_host();
 	kernel_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
