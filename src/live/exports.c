@@ -107,7 +107,7 @@ static int add(struct kocoon *kocoon, const struct kocoon_supply *supply, struct
 
 /* Supplies in the order in which they count. */
 struct supplies {
-	struct kc_own_exports lists[4];
+	struct kc_own_exports lists[5];
 };
 
 static int check(const struct kocoon_supply *supplies, size_t count, struct kocoon_report *report)
@@ -196,6 +196,7 @@ int kc_exports_new(struct kocoon *kocoon, const struct kocoon_supply *supplies, 
 {
 	const struct supplies all = {
 		{ { supplies, count },
+		  kc_own_per_cpu_symbols(),
 		  kc_own_thunks(),
 		  kc_own_module_functions(),
 		  kc_own_param_functions() },

@@ -333,6 +333,7 @@ struct kc_own_exports {
 	const struct kocoon_supply *supplies;
 	size_t count;
 };
+struct kc_own_exports kc_own_per_cpu_symbols(void); /* per_cpu_symbols.c */
 struct kc_own_exports kc_own_thunks(void); /* thunks.c: __fentry__, return and retpoline thunks */
 struct kc_own_exports kc_own_module_functions(void); /* module_functions.c: try_module_get, ... */
 struct kc_own_exports kc_own_param_functions(void); /* param_ops.c: param_ops_int, param_set_int */

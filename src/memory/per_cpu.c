@@ -45,16 +45,33 @@ uint8_t *kc_per_cpu_bytes(const struct kc_per_cpu *areas, uint64_t offset, unsig
 	return kc_live_space_bytes(areas->space, area(areas, cpu)) + offset;
 }
 
-/* The stack protector's cookie: a zero byte in it stops strings. */
-static void fill(struct kc_per_cpu *areas)
+/* A zero byte in it stops strings. */
+static uint64_t make_cookie(const struct kc_per_cpu *areas)
 {
 	uint64_t cookie = 0;
 
 	if (getrandom(&cookie, sizeof(cookie), GRND_NONBLOCK) != (ssize_t)sizeof(cookie))
 		cookie = (uintptr_t)areas * UINT64_C(0x9e3779b97f4a7c15);
-	cookie &= ~UINT64_C(0xff);
-	for (unsigned int cpu = 0; cpu < areas->count; cpu++)
-		kc_store64(kc_per_cpu_bytes(areas, KC_PER_CPU_COOKIE, cpu), cookie);
+	return cookie & ~UINT64_C(0xff);
+}
+
+/* The kernel's own part of each area. */
+static void fill(struct kc_per_cpu *areas)
+{
+	/* The sign bit stands for "no need to reschedule". */
+	const uint32_t preemptible = UINT32_C(1) << 31;
+	uint64_t cookie = make_cookie(areas);
+
+	for (unsigned int cpu = 0; cpu < areas->count; cpu++) {
+		uint8_t *bytes = kc_per_cpu_bytes(areas, 0, cpu);
+
+		kc_store64(bytes + KC_PER_CPU_COOKIE, cookie);
+		kc_store64(bytes + KC_PER_CPU_OFFSET, area(areas, cpu));
+		kc_store32(bytes + KC_PER_CPU_NUMBER, cpu);
+		kc_store32(bytes + KC_PER_CPU_HOT_NUMBER, cpu);
+		kc_store32(bytes + KC_PER_CPU_PREEMPT, preemptible);
+		kc_store32(bytes + KC_PER_CPU_HOT_PREEMPT, preemptible);
+	}
 }
 
 int kc_per_cpu_init(struct kc_per_cpu *areas, struct kc_live_space *space, unsigned int count)

@@ -3,8 +3,9 @@
  * Per-CPU areas: one a virtual CPU, at a fixed distance from each other in live space, and the
  * offsets within them that modules are given (percpu_modalloc(), mm/percpu.c's reserved chunk).
  *
- * An offset counts from the CPU's GS base. The first bytes are the kernel's own: the stack
- * protector's cookie is at 40. Behind them is the reserve that modules' sections are placed in.
+ * An offset counts from the CPU's GS base. The first page is the kernel's own: the
+ * stack protector's cookie is at 40, and variables that inlined kernel code reads are where enum
+ * kc_per_cpu_place says. Behind it is the reserve that modules' sections are placed in.
  *
  * A CPU belongs to one thread at a time, from kc_per_cpu_enter() to kc_per_cpu_leave(), which nest;
  * it may sleep meanwhile. A thread keeps its CPU's GS base between visits, since user code has no
@@ -15,8 +16,15 @@
 
 #include "memory/live_space.h"
 
-enum {
+enum kc_per_cpu_place {
 	KC_PER_CPU_COOKIE = 40, /* of the stack protector */
+	KC_PER_CPU_OFFSET = 64, /* this_cpu_off: what makes an address of an offset */
+	KC_PER_CPU_NUMBER = 72, /* cpu_number */
+	KC_PER_CPU_PREEMPT = 76, /* __preempt_count: never such that it would call the scheduler */
+	KC_PER_CPU_CURRENT = 80, /* current_task: 0 */
+	KC_PER_CPU_HOT = 128, /* pcpu_hot, of kernels that have these together: */
+	KC_PER_CPU_HOT_PREEMPT = KC_PER_CPU_HOT + 8,
+	KC_PER_CPU_HOT_NUMBER = KC_PER_CPU_HOT + 12,
 	KC_PER_CPU_FIRST = 4096, /* where modules' data begins */
 	KC_PER_CPU_RESERVE = 8192, /* PERCPU_MODULE_RESERVE */
 	KC_PER_CPU_AREA = KC_PER_CPU_FIRST + KC_PER_CPU_RESERVE,
