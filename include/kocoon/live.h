@@ -81,13 +81,14 @@ enum kocoon_trap {
 
 struct kocoon_trap_info {
 	enum kocoon_trap trap;
-	int signal; /* SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP */
+	/* SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP; SIGABRT: the stack protector's, a BUG */
+	int signal;
 	uint64_t ip; /* address of the instruction */
 	uint64_t address; /* that could not be accessed, of a SIGSEGV or SIGBUS */
 	const struct kocoon_loaded *module; /* whose code it is */
 	const char *file; /* of a WARN or BUG, or NULL */
 	unsigned int line;
-	void *context; /* ucontext_t, of the signal */
+	void *context; /* ucontext_t, of the signal; NULL with SIGABRT */
 };
 
 /* What the program does for the subsystem. Every member may be NULL. */

@@ -248,7 +248,7 @@ struct kocoon {
 
 	struct kc_requests *requests; /* owned */
 	struct kc_param_texts param_texts;
-	struct kocoon *next_registered; /* traps.c */
+	_Atomic(struct kocoon *) next_registered; /* traps.c */
 	bool registered;
 };
 
