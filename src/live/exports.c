@@ -100,6 +100,7 @@ static int add(struct kocoon *kocoon, const struct kocoon_supply *supply, struct
 	*entry = (struct kc_live_export){
 		.named = { export->name, hash },
 		.export = export,
+		.size = supply->size,
 	};
 	kc_name_table_add(&kocoon->symbols, &entry->named);
 	return 0;

@@ -53,6 +53,7 @@ struct kc_live_export {
 	struct kc_named named;
 	const struct kocoon_export *export; /* borrowed from what owns it */
 	struct kocoon_loaded *owner; /* NULL: the kernel */
+	uint64_t size; /* bytes of supplied data; 0: a function, or a module's */
 	struct kc_waste waste; /* of the owner's array, not of one export */
 };
 
@@ -158,7 +159,7 @@ struct kocoon_loaded {
 	/* kallsyms: the whole table while init runs, then the core one. */
 	struct kc_mod_kallsyms full_kallsyms, core_kallsyms; /* constant once formed */
 	_Atomic(const struct kc_mod_kallsyms *) kallsyms;
-	_Atomic(struct kc_symbol_index *) symbol_index; /* of the one that `kallsyms` points to */
+	_Atomic(struct kc_symbol_index *) symbol_index; /* owned: a list, one a table */
 
 	struct kc_livepatch *livepatch; /* owned: klp_modinfo; NULL: not a livepatch module */
 
@@ -272,9 +273,9 @@ bool kc_capable(const struct kocoon *kocoon);
 
 /* ---- memory of a module, by module addresses: access.c
  *
- * Module memory as the loader sees it, bounds checked: `module` may be NULL, then anything in live
- * space or in data that was supplied. What lies elsewhere (a parameter's variable in another
- * module, a supplied structure in the program) is found there too; NULL: not to be touched. */
+ * Module memory as the loader sees it, bounds checked: in the module, in others of its subsystem (a
+ * parameter's variable), in data that was supplied. `module` may be NULL: of the subsystem whose code
+ * the calling thread is in. NULL: not to be touched. */
 const uint8_t *kc_module_bytes(const struct kocoon_loaded *module, uint64_t address, uint64_t size);
 /* A NUL-terminated string in the module's own memory; NULL: none. */
 const char *kc_module_string(const struct kocoon_loaded *module, uint64_t address);
@@ -421,7 +422,7 @@ void kc_idempotent_end(struct kocoon *kocoon, struct kc_idempotent *record, int 
 /* ---- kallsyms.c */
 /* Points full_kallsyms and core_kallsyms at the tables that kc_add_kallsyms() wrote. */
 void kc_kallsyms_attach(struct kocoon_loaded *module, const struct kc_load *load);
-/* From the full to the core table; what is given up goes to the garbage. */
+/* From the full to the core table, in the image too. Can't fail, frees nothing. */
 void kc_kallsyms_switch_to_core(struct kocoon_loaded *module);
 void kc_kallsyms_free(struct kocoon_loaded *module); /* nobody can look it up any more */
 /* Symbol n of the current table: false behind the last. Under RCU. */

@@ -4,7 +4,7 @@
  *
  * Consumes final symbol values in init data and the room that layout left. Produces struct
  * mod_kallsyms in init data, which stands for the whole table, and the core table in data, which
- * struct module's core_kallsyms stands for; each with one letter a symbol.
+ * struct module's core_kallsyms stands for in live space; each with one letter a symbol.
  *
  * Differs from Linux: names of the core table come from the file, where layout measured them, so
  * what lies behind the string table in memory is never taken for a name.
@@ -113,14 +113,17 @@ static void write_header(const struct kc_load *load, uint8_t *header, const stru
 	}
 }
 
-/* Into struct module, where its members are known: core_kallsyms, and the pointer to the other. */
+/*
+ * Into struct module, where its members are known: core_kallsyms, and the pointer to the other. In
+ * link space struct module stays as it was linked.
+ */
 static void write_members(const struct kc_load *load, uint64_t header, const struct tables *core)
 {
 	const uint32_t *offset = load->abi->members.offset;
 	uint64_t size = load->sections[load->index.mod].shdr.sh_size;
 	uint8_t *module = kc_section_memory(load, load->index.mod);
 
-	if (!module)
+	if (!module || !load->live)
 		return;
 	if (offset[KC_MEMBER_KALLSYMS] != KC_NO_MEMBER &&
 	    offset[KC_MEMBER_KALLSYMS] + sizeof(uint64_t) <= size)

@@ -156,6 +156,14 @@ static int mark_relocated(struct kc_load *load)
 	return 0;
 }
 
+static int fill_in_this_module(struct kc_load *load)
+{
+	if (!load->live)
+		return 0;
+	kc_find_members(load);
+	return kc_write_this_module(load);
+}
+
 int kc_load_link(struct kc_load *load, const struct kc_neighbours *neighbours)
 {
 	static const struct step steps[] = {
@@ -170,6 +178,7 @@ int kc_load_link(struct kc_load *load, const struct kc_neighbours *neighbours)
 		{ KOCOON_STAGE_RELOCATIONS, kc_apply_relocations, true },
 		{ KOCOON_STAGE_RELOCATIONS, mark_relocated, true },
 		{ KOCOON_STAGE_FINALIZE, kc_post_relocation, true },
+		{ KOCOON_STAGE_FINALIZE, fill_in_this_module, true },
 	};
 
 	load->neighbours = neighbours;
