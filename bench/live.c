@@ -18,7 +18,7 @@
 
 #include <kocoon/live.h>
 
-#include "../tests/live/variants.h"
+#include "../tests/live/supplies.h"
 
 enum { ROUNDS = 15, PER_ROUND = 400, FEW = 10, MANY = 4000, LOOKUPS = 2000000 };
 
@@ -116,31 +116,31 @@ static void compare_with_dlopen(struct kocoon *kocoon, const char *module, const
 	       median(ours, ROUNDS) / median(theirs, ROUNDS));
 }
 
-static void fill(struct kocoon *kocoon, const struct module_file *original, unsigned int from,
-		 unsigned int to)
+static void fill(struct kocoon *kocoon, const unsigned char *original, size_t len,
+		 unsigned int from, unsigned int to)
 {
 	for (unsigned int i = from; i < to; i++) {
-		struct module_file copy = { malloc(original->len), original->len };
-		char name[6];
+		unsigned char *copy = malloc(len);
+		char name[16];
 
-		check(copy.bytes ? 0 : ENOMEM, "malloc");
-		memcpy(copy.bytes, original->bytes, copy.len);
-		variant_name(i, name);
-		module_file_rename(&copy, "hello", name);
-		check(kocoon_init_module(kocoon, copy.bytes, copy.len, "", NULL), name);
-		module_file_free(&copy);
+		check(copy ? 0 : ENOMEM, "malloc");
+		memcpy(copy, original, len);
+		snprintf(name, sizeof(name), "hello%u", i);
+		check(live_rename(copy, len, name) ? 0 : EINVAL, name);
+		check(kocoon_init_module(kocoon, copy, len, "", NULL), name);
+		free(copy);
 	}
 }
 
 /* Two subsystems, so that rounds can alternate. */
-static void compare_crowds(const struct kocoon_kernel *kernel, const struct module_file *original,
-			   const char *module)
+static void compare_crowds(const struct kocoon_kernel *kernel, const unsigned char *original,
+			   size_t len, const char *module)
 {
 	struct kocoon *few = subsystem_new(kernel), *many = subsystem_new(kernel);
 	double with_few[ROUNDS], with_many[ROUNDS];
 
-	fill(few, original, 0, FEW);
-	fill(many, original, 0, MANY);
+	fill(few, original, len, 0, FEW);
+	fill(many, original, len, 0, MANY);
 	for (int i = 0; i < ROUNDS; i++) {
 		with_few[i] = load_and_unload(few, module);
 		with_many[i] = load_and_unload(many, module);
@@ -176,9 +176,9 @@ static double look_up(const struct kocoon *kocoon, const struct addresses *addre
 
 	for (int i = 0; i < LOOKUPS; i++) {
 		kocoon_read_lock();
-		found += kocoon_module_address(
-				 kocoon, addresses->of[(size_t)i * 7919 % addresses->count]) !=
-			 NULL;
+		found +=
+			kocoon_module_address(
+				kocoon, addresses->of[(size_t)i * 7919 % addresses->count]) != NULL;
 		kocoon_read_unlock();
 	}
 	check(found == LOOKUPS ? 0 : ENOENT, "module_address");
@@ -218,15 +218,15 @@ static void *load_on(void *context)
 	return NULL;
 }
 
-static void measure_lookups(const struct kocoon_kernel *kernel, const struct module_file *original,
-			    const char *module)
+static void measure_lookups(const struct kocoon_kernel *kernel, const unsigned char *original,
+			    size_t len, const char *module)
 {
 	struct beside beside = { .kocoon = subsystem_new(kernel), .module = module };
 	struct addresses addresses = { 0 };
 	double alone[ROUNDS], busy[ROUNDS], symbols[ROUNDS];
 	pthread_t loader;
 
-	fill(beside.kocoon, original, 0, 1000);
+	fill(beside.kocoon, original, len, 0, 1000);
 	check(kocoon_each_module(beside.kocoon, collect, &addresses), "each_module");
 	for (int i = 0; i < ROUNDS; i++) {
 		alone[i] = look_up(beside.kocoon, &addresses);
@@ -248,8 +248,9 @@ static void measure_lookups(const struct kocoon_kernel *kernel, const struct mod
 int main(int argc, char **argv)
 {
 	struct kocoon_kernel *kernel = NULL;
-	struct module_file original;
+	unsigned char *original;
 	struct kocoon *kocoon;
+	size_t len;
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: live MODULE.ko SHARED.so [KERNEL]\n");
@@ -257,13 +258,14 @@ int main(int argc, char **argv)
 	}
 	if (argc > 3)
 		check(kocoon_kernel_open(argv[3], NULL, NULL, &kernel), argv[3]);
-	original = module_file_read(argv[1]);
+	original = live_image("hello", &len);
+	check(original ? 0 : ENOENT, "hello.ko");
 	kocoon = subsystem_new(kernel);
 	compare_with_dlopen(kocoon, argv[1], argv[2]);
 	kocoon_free(kocoon);
-	compare_crowds(kernel, &original, argv[1]);
-	measure_lookups(kernel, &original, argv[1]);
-	module_file_free(&original);
+	compare_crowds(kernel, original, len, argv[1]);
+	measure_lookups(kernel, original, len, argv[1]);
+	free(original);
 	kocoon_kernel_free(kernel);
 	return 0;
 }

@@ -236,14 +236,14 @@ void kc_live_space_free(struct kc_live_space *space, uint64_t address, uint64_t 
 	pthread_mutex_unlock(&space->lock);
 }
 
-bool kc_live_space_is_empty(struct kc_live_space *space)
+uint64_t kc_live_space_used(struct kc_live_space *space)
 {
-	bool empty;
+	uint64_t used;
 
 	pthread_mutex_lock(&space->lock);
-	empty = kc_page_runs_all_free(space->book->free);
+	used = (uint64_t)kc_page_runs_used(space->book->free) * KC_PAGE_SIZE;
 	pthread_mutex_unlock(&space->lock);
-	return empty;
+	return used;
 }
 
 void kc_live_space_set_owner(struct kc_live_space *space, uint64_t address, uint64_t size,

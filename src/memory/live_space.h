@@ -66,8 +66,8 @@ static inline uint8_t *kc_live_space_bytes(const struct kc_live_space *space, ui
 	return space->writable + (address - space->base);
 }
 
-/* Whether nothing is given out. */
-bool kc_live_space_is_empty(struct kc_live_space *space);
+/* Bytes that are given out, guards included. */
+uint64_t kc_live_space_used(struct kc_live_space *space);
 
 void kc_live_space_set_owner(struct kc_live_space *space, uint64_t address, uint64_t size,
 			     void *owner);

@@ -21,7 +21,7 @@ struct page {
 };
 
 struct kc_page_runs {
-	uint32_t count;
+	uint32_t count, used;
 	uint32_t classes; /* bit n: list n is not empty */
 	uint32_t first[CLASSES];
 	struct page pages[];
@@ -113,6 +113,7 @@ uint32_t kc_page_runs_take(struct kc_page_runs *runs, uint32_t count)
 		return KC_NO_PAGE;
 	length = runs->pages[first].length;
 	unlist_run(runs, first);
+	runs->used += count;
 	if (length > count)
 		list_run(runs, first + count, length - count);
 	return first - 1;
@@ -122,6 +123,7 @@ void kc_page_runs_give(struct kc_page_runs *runs, uint32_t first, uint32_t count
 {
 	uint32_t before, after;
 
+	runs->used -= count;
 	first++;
 	before = runs->pages[first - 1].length;
 	if (before) {
@@ -137,7 +139,7 @@ void kc_page_runs_give(struct kc_page_runs *runs, uint32_t first, uint32_t count
 	list_run(runs, first, count);
 }
 
-bool kc_page_runs_all_free(const struct kc_page_runs *runs)
+uint32_t kc_page_runs_used(const struct kc_page_runs *runs)
 {
-	return runs->pages[1].length == runs->count;
+	return runs->used;
 }

@@ -7,7 +7,6 @@
 #ifndef KC_MEMORY_PAGE_RUNS_H
 #define KC_MEMORY_PAGE_RUNS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/span.h"
@@ -22,7 +21,7 @@ void kc_page_runs_free(struct kc_page_runs *runs);
 /* The first page of a run, or KC_NO_PAGE. */
 uint32_t kc_page_runs_take(struct kc_page_runs *runs, uint32_t count);
 void kc_page_runs_give(struct kc_page_runs *runs, uint32_t first, uint32_t count);
-/* Whether all of it is one free run. */
-bool kc_page_runs_all_free(const struct kc_page_runs *runs);
+/* Pages that are given out. */
+uint32_t kc_page_runs_used(const struct kc_page_runs *runs);
 
 #endif

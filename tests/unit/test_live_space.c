@@ -26,7 +26,7 @@ static int teardown(void **state)
 {
 	struct kc_live_space *space = *state;
 
-	assert_true(kc_live_space_is_empty(space));
+	assert_int_equal(kc_live_space_used(space), 0);
 	kc_live_space_deinit(space);
 	free(space);
 	return 0;
