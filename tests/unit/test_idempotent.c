@@ -93,12 +93,11 @@ static void others_get_the_result(void **state)
 	int result;
 
 	(void)state;
-	assert_false(kc_idempotent_begin(&kocoon, &record, (struct kc_idempotent_key){ 1, 1 },
-					 &result));
+	assert_false(
+		kc_idempotent_begin(&kocoon, &record, (struct kc_idempotent_key){ 1, 1 }, &result));
 	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&waiters[i].thread, NULL, wait_for_file,
-						&waiters[i]),
-				 0);
+		assert_int_equal(
+			pthread_create(&waiters[i].thread, NULL, wait_for_file, &waiters[i]), 0);
 	while (count_waiters(&record) < THREADS)
 		sched_yield();
 	kc_idempotent_end(&kocoon, &record, -17);

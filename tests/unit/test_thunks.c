@@ -34,7 +34,6 @@ static void names_are_unique_functions(void **state)
 	}
 }
 
-/* Whether the stock kernel has them is asked by test_live_stock; here who may import them. */
 static void some_are_gpl_only(void **state)
 {
 	(void)state;
@@ -97,8 +96,8 @@ static uint64_t call_with_registers(const void *function, uint64_t rdi, unsigned
 			 "popq %%rbp\n"
 			 : "=a"(rax), [after] "=m"(after)
 			 : [before] "r"(before), [function] "r"(function), "m"(before)
-			 : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-			   "r15", "memory", "cc");
+			 : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+			   "r14", "r15", "memory", "cc");
 	*changed_ret = 0;
 	for (unsigned int i = 0; i < REGISTERS; i++)
 		*changed_ret |= (unsigned int)(before[i] != after[i]) << i;
@@ -149,37 +148,37 @@ static void count_bits(void **state)
 }
 
 /* Through each thunk of a register. */
-#define GO_THROUGH(kind, reg)                                                                      \
-	do {                                                                                       \
-		uint64_t got;                                                                      \
-		__asm__ volatile("pushq %%rbp; pushq %%rbx; pushq %1\n"                            \
-				 "movq %2, %%" #reg "\n"                                           \
-				 "call *(%%rsp)\n"                                                 \
-				 "popq %%rbx; popq %%rbx; popq %%rbp\n"                            \
-				 : "=a"(got)                                                       \
-				 : "a"(address("__x86_indirect_" kind "_" #reg)), "d"(answer_42)   \
-				 : "rcx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",    \
-				   "r14", "r15", "memory", "cc");                                  \
-		assert_int_equal(got, 42);                                                         \
+#define GO_THROUGH(kind, reg)                                                                    \
+	do {                                                                                     \
+		uint64_t got;                                                                    \
+		__asm__ volatile("pushq %%rbp; pushq %%rbx; pushq %1\n"                          \
+				 "movq %2, %%" #reg "\n"                                         \
+				 "call *(%%rsp)\n"                                               \
+				 "popq %%rbx; popq %%rbx; popq %%rbp\n"                          \
+				 : "=a"(got)                                                     \
+				 : "a"(address("__x86_indirect_" kind "_" #reg)), "d"(answer_42) \
+				 : "rcx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",  \
+				   "r14", "r15", "memory", "cc");                                \
+		assert_int_equal(got, 42);                                                       \
 	} while (0)
 
-#define GO_THROUGH_ALL(kind)                                                                       \
-	do {                                                                                       \
-		GO_THROUGH(kind, rax);                                                             \
-		GO_THROUGH(kind, rbx);                                                             \
-		GO_THROUGH(kind, rcx);                                                             \
-		GO_THROUGH(kind, rdx);                                                             \
-		GO_THROUGH(kind, rsi);                                                             \
-		GO_THROUGH(kind, rdi);                                                             \
-		GO_THROUGH(kind, rbp);                                                             \
-		GO_THROUGH(kind, r8);                                                              \
-		GO_THROUGH(kind, r9);                                                              \
-		GO_THROUGH(kind, r10);                                                             \
-		GO_THROUGH(kind, r11);                                                             \
-		GO_THROUGH(kind, r12);                                                             \
-		GO_THROUGH(kind, r13);                                                             \
-		GO_THROUGH(kind, r14);                                                             \
-		GO_THROUGH(kind, r15);                                                             \
+#define GO_THROUGH_ALL(kind)           \
+	do {                           \
+		GO_THROUGH(kind, rax); \
+		GO_THROUGH(kind, rbx); \
+		GO_THROUGH(kind, rcx); \
+		GO_THROUGH(kind, rdx); \
+		GO_THROUGH(kind, rsi); \
+		GO_THROUGH(kind, rdi); \
+		GO_THROUGH(kind, rbp); \
+		GO_THROUGH(kind, r8);  \
+		GO_THROUGH(kind, r9);  \
+		GO_THROUGH(kind, r10); \
+		GO_THROUGH(kind, r11); \
+		GO_THROUGH(kind, r12); \
+		GO_THROUGH(kind, r13); \
+		GO_THROUGH(kind, r14); \
+		GO_THROUGH(kind, r15); \
 	} while (0)
 
 static void jump_where_a_register_points(void **state)
