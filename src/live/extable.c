@@ -166,7 +166,8 @@ static bool zeropad(const struct kocoon_loaded *module, uint64_t ip, const sigin
 	if (first / KC_PAGE_SIZE == (uint64_t)(uintptr_t)info->si_addr / KC_PAGE_SIZE)
 		return false;
 	memcpy(&word, (const void *)(uintptr_t)first, sizeof(word));
-	*reg_at(context, load.reg) = (greg_t)(word >> (load.address - first) * 8);
+	word >>= (load.address - first) * 8;
+	*reg_at(context, load.reg) = (greg_t)word;
 	return true;
 }
 

@@ -239,7 +239,7 @@ static int wait_for_process(pid_t pid)
 static void *run_upcall(void *context)
 {
 	struct upcall *upcall = context;
-	pid_t pid;
+	pid_t pid = 0;
 	int err = spawn(upcall->path, upcall->name, &pid);
 
 	upcall->err = err;
@@ -269,11 +269,11 @@ static int start_thread(void *(*function)(void *), void *context)
 static int call_process(struct kocoon *kocoon, const char *name, bool wait)
 {
 	struct upcall upcall = { .err = 0 };
-	pid_t pid;
+	pid_t pid = 0;
 	int err;
 
 	copy_path(kocoon->requests, upcall.path);
-	strcpy(upcall.name, name);
+	memcpy(upcall.name, name, strlen(name) + 1);
 	if (wait) {
 		err = spawn(upcall.path, upcall.name, &pid);
 		return err ? err : wait_for_process(pid);

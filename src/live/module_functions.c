@@ -97,13 +97,13 @@ KOCOON_CALLED_BY_MODULE static bool is_module_sig_enforced(void)
 	return kocoon->policy.sig_enforce || kc_kernel_behaviour(kocoon->kernel)->sig_enforce;
 }
 
-#define FUNCTION(text, function)                                  \
-	{                                                         \
-		.name = text, .address = (const void *)(function) \
+#define FUNCTION(text, function)                                    \
+	{                                                           \
+		.name = (text), .address = (const void *)(function) \
 	}
-#define GPL_FUNCTION(text, function)                                                \
-	{                                                                           \
-		.name = text, .address = (const void *)(function), .gpl_only = true \
+#define GPL_FUNCTION(text, function)                                                  \
+	{                                                                             \
+		.name = (text), .address = (const void *)(function), .gpl_only = true \
 	}
 
 static const struct kocoon_supply supplies[] = {

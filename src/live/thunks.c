@@ -113,13 +113,13 @@ KOCOON_CALLED_BY_MODULE static void stack_chk_fail(void)
 
 /* ---- the table */
 
-#define FUNCTION(text, function)                                  \
-	{                                                         \
-		.name = text, .address = (const void *)(function) \
+#define FUNCTION(text, function)                                    \
+	{                                                           \
+		.name = (text), .address = (const void *)(function) \
 	}
-#define GPL_FUNCTION(text, function)                                                \
-	{                                                                           \
-		.name = text, .address = (const void *)(function), .gpl_only = true \
+#define GPL_FUNCTION(text, function)                                                  \
+	{                                                                             \
+		.name = (text), .address = (const void *)(function), .gpl_only = true \
 	}
 #define RETPOLINES(reg)                                                           \
 	FUNCTION("__x86_indirect_thunk_" #reg, kc_thunk_jump_##reg),              \

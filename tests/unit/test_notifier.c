@@ -226,6 +226,83 @@ static void stops_where_a_block_says_so(void **state)
 	assert_int_equal(kocoon_unregister_notifier(kocoon, watch, &a), 0);
 }
 
+/* ---- what modules import from the subsystem */
+
+static const void *exported(const char *name)
+{
+	struct kc_own_exports own = kc_own_module_functions();
+
+	for (size_t i = 0; i < own.count; i++)
+		if (strcmp(own.supplies[i].name, name) == 0)
+			return own.supplies[i].address;
+	fail_msg("%s is missing", name);
+	return NULL;
+}
+
+static void modules_register_blocks(void **state)
+{
+	struct block x = { .notifier_call = block_call, .priority = 1, .letter = 'x' };
+	int (*add)(struct block *) = exported("register_module_notifier");
+	int (*drop)(struct block *) = exported("unregister_module_notifier");
+
+	(void)state;
+	kocoon_enter(kocoon);
+	assert_int_equal(add(&x), 0);
+	assert_int_equal(add(&x), -EEXIST);
+	kocoon_leave(kocoon);
+	kc_notify(&module, KOCOON_STATE_LIVE);
+	kocoon_enter(kocoon);
+	assert_int_equal(drop(&x), 0);
+	assert_int_equal(drop(&x), -ENOENT);
+	kocoon_leave(kocoon);
+	assert_string_equal(story.text, "xL");
+}
+
+static int modprobe(void *context, const char *name, bool wait)
+{
+	(void)context;
+	snprintf(story.text, sizeof(story.text), "%s %d", name, wait);
+	return 512;
+}
+
+static void modules_request_modules(void **state)
+{
+	int (*request)(bool, const char *, ...) = exported("__request_module");
+
+	(void)state;
+	kocoon->hooks.modprobe = modprobe;
+	kocoon_enter(kocoon);
+	assert_int_equal(request(true, "net-pf-%d-proto-%s", 16, "x"), 512);
+	assert_string_equal(story.text, "net-pf-16-proto-x 1");
+	assert_int_equal(request(false, "%060d", 1), -ENAMETOOLONG);
+	assert_int_equal(request(false, "%0300d", 1), -ENAMETOOLONG);
+	assert_int_equal(request(false, "%055d", 1), 512);
+	kocoon_leave(kocoon);
+}
+
+/* Built-in code has no struct module; what lies elsewhere is none. */
+static void modules_count_references_of_modules_only(void **state)
+{
+	bool (*get)(const void *) = exported("try_module_get");
+	void (*get_surely)(const void *) = exported("__module_get");
+	void (*put)(const void *) = exported("module_put");
+	int (*count)(const void *) = exported("module_refcount");
+	void *(*symbol)(const char *) = exported("__symbol_get");
+
+	(void)state;
+	kocoon_enter(kocoon);
+	assert_true(get(NULL));
+	get_surely(NULL);
+	put(NULL);
+	assert_false(get(&module));
+	put(&module);
+	assert_int_equal(count(&module), -1);
+	assert_null(symbol("no_such_symbol"));
+	assert_null(symbol("__fentry__")); /* for GPL-compatible modules only there is symbol_get */
+	assert_non_null(symbol("__static_call_return0"));
+	kocoon_leave(kocoon);
+}
+
 /* ---- call-backs that change the chain, and threads */
 
 static void load_another(struct watcher *watcher)
@@ -402,6 +479,9 @@ int main(void)
 		TEST(mixes_blocks_and_functions),
 		TEST(reads_answers_of_blocks),
 		TEST(stops_where_a_block_says_so),
+		TEST(modules_register_blocks),
+		TEST(modules_request_modules),
+		TEST(modules_count_references_of_modules_only),
 		TEST(calls_from_within_a_call),
 		TEST(who_comes_during_a_call_waits_for_the_next),
 		TEST(who_goes_during_a_call_is_not_called),

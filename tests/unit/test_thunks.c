@@ -51,30 +51,30 @@ static uint64_t answer_42(void)
 #define REGISTERS 13
 static uint64_t call_with_registers(const void *function, uint64_t rdi, unsigned int *changed_ret)
 {
-	/* Not on the stack: below its pointer there is no place to keep anything. */
 	static uint64_t before[REGISTERS], after[REGISTERS];
 	uint64_t rax;
 
 	for (unsigned int i = 0; i < REGISTERS; i++)
 		before[i] = UINT64_C(0x1111111111111111) * (i + 1);
 	before[4] = rdi;
-	__asm__ volatile("pushq %%rbp\n"
+	/* The 128 bytes below the stack pointer may be the compiler's. */
+	__asm__ volatile("subq $128, %%rsp\n"
+			 "pushq %%rbp\n"
 			 "pushq %%rbx\n"
-			 "pushq %[function]\n"
-			 "movq 0(%[before]), %%rbx\n"
-			 "movq 8(%[before]), %%rcx\n"
-			 "movq 16(%[before]), %%rdx\n"
-			 "movq 32(%[before]), %%rdi\n"
-			 "movq 40(%[before]), %%rbp\n"
-			 "movq 48(%[before]), %%r8\n"
-			 "movq 56(%[before]), %%r9\n"
-			 "movq 64(%[before]), %%r10\n"
-			 "movq 72(%[before]), %%r11\n"
-			 "movq 80(%[before]), %%r12\n"
-			 "movq 88(%[before]), %%r13\n"
-			 "movq 96(%[before]), %%r14\n"
-			 "movq 24(%[before]), %%rsi\n"
-			 "movq %[before], %%r15\n"
+			 "pushq %%rdx\n"
+			 "movq 0(%%rax), %%rbx\n"
+			 "movq 8(%%rax), %%rcx\n"
+			 "movq 16(%%rax), %%rdx\n"
+			 "movq 32(%%rax), %%rdi\n"
+			 "movq 40(%%rax), %%rbp\n"
+			 "movq 48(%%rax), %%r8\n"
+			 "movq 56(%%rax), %%r9\n"
+			 "movq 64(%%rax), %%r10\n"
+			 "movq 72(%%rax), %%r11\n"
+			 "movq 80(%%rax), %%r12\n"
+			 "movq 88(%%rax), %%r13\n"
+			 "movq 96(%%rax), %%r14\n"
+			 "movq 24(%%rax), %%rsi\n"
 			 "call *(%%rsp)\n"
 			 "movq %%rax, (%%rsp)\n"
 			 "leaq %[after], %%rax\n"
@@ -94,10 +94,11 @@ static uint64_t call_with_registers(const void *function, uint64_t rdi, unsigned
 			 "popq %%rax\n"
 			 "popq %%rbx\n"
 			 "popq %%rbp\n"
-			 : "=a"(rax), [after] "=m"(after)
-			 : [before] "r"(before), [function] "r"(function), "m"(before)
-			 : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
-			   "r14", "r15", "memory", "cc");
+			 "addq $128, %%rsp\n"
+			 : "=a"(rax), "+d"(function), [after] "=m"(after)
+			 : "a"(before), "m"(before)
+			 : "rcx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+			   "r15", "memory", "cc");
 	*changed_ret = 0;
 	for (unsigned int i = 0; i < REGISTERS; i++)
 		*changed_ret |= (unsigned int)(before[i] != after[i]) << i;
