@@ -13,13 +13,6 @@
 
 /* ---- records ---- */
 
-/* The structure of functions may be the module's, another module's, or one that was supplied. */
-static bool has_functions(const struct kocoon_loaded *module, uint64_t ops)
-{
-	return kc_module_bytes(module, ops, sizeof(struct kc_kernel_param_ops)) ||
-	       kc_module_bytes(NULL, ops, sizeof(struct kc_kernel_param_ops));
-}
-
 static int refuse_record(struct kocoon_report *report, uint64_t index, const char *name,
 			 const char *what, uint64_t address)
 {
@@ -41,7 +34,8 @@ static int read_record(const struct kocoon_loaded *module, const uint8_t *bytes,
 	if (!param.name)
 		return refuse_record(report, index, "?", "name", (uintptr_t)record.name);
 	param.ops = (uintptr_t)record.ops;
-	if (!has_functions(module, param.ops))
+	/* The module's, another module's, or supplied. */
+	if (!kc_module_bytes(module, param.ops, sizeof(struct kc_kernel_param_ops)))
 		return refuse_record(report, index, param.name, "set of functions", param.ops);
 	param.arg = (uintptr_t)record.arg;
 	param.perm = record.perm;
