@@ -242,6 +242,36 @@ static void hostile_records_are_refused(void **state)
 	free_fixture(&fixture);
 }
 
+/* ---- the lock, for module code ---- */
+
+static void module_code_can_lock_them(void **state)
+{
+	struct fixture fixture;
+	struct kc_live_space *space;
+	uint64_t page;
+
+	(void)state;
+	make_line(&fixture);
+	space = &fixture.kocoon->space;
+	assert_int_equal(kc_live_space_allocate(space, KC_PAGE_SIZE, &page), 0);
+	kc_live_space_set_owner(space, page, KC_PAGE_SIZE, fixture.module);
+	fixture.module->this_module = page + 64;
+	kocoon_enter(fixture.kocoon);
+	kc_kernel_param_lock((void *)(uintptr_t)(page + 64));
+	assert_int_equal(pthread_mutex_trylock(&fixture.module->param_lock), EBUSY);
+	kc_kernel_param_unlock((void *)(uintptr_t)(page + 64));
+	assert_int_equal(pthread_mutex_trylock(&fixture.module->param_lock), 0);
+	/* The lock of what is built in, and of what is no module. */
+	kc_kernel_param_lock(NULL);
+	kc_kernel_param_unlock(NULL);
+	kc_kernel_param_lock((void *)(uintptr_t)page);
+	kc_kernel_param_unlock((void *)(uintptr_t)page);
+	pthread_mutex_unlock(&fixture.module->param_lock);
+	kocoon_leave(fixture.kocoon);
+	kc_live_space_free(space, page, KC_PAGE_SIZE);
+	free_line(&fixture);
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 4, ROUNDS = 2000 };
@@ -350,6 +380,7 @@ int main(void)
 		cmocka_unit_test(destroying_frees),
 		cmocka_unit_test(records_are_read),
 		cmocka_unit_test(hostile_records_are_refused),
+		cmocka_unit_test(module_code_can_lock_them),
 		cmocka_unit_test(readers_and_writers_meet),
 		cmocka_unit_test(files_stay_while_somebody_is_in_one),
 	};

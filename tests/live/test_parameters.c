@@ -8,93 +8,37 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "build_module.h"
-#include "live/param.h"
+#include "supplies.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { TAINT_USER = 1 << 6 };
 
 static struct kocoon_kernel *kernel;
 static struct kocoon *kocoon;
-static char *said; /* all that the module and the subsystem have said */
-static size_t said_len;
-static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_uint warned; /* lines about unknown parameters and what follows "--" */
 
 static void hear(void *context, enum kocoon_log_level level, const char *text)
 {
 	(void)context;
-	(void)level;
-	pthread_mutex_lock(&said_lock);
-	said = realloc(said, said_len + strlen(text) + 2);
-	if (!said)
-		abort();
-	said_len += (size_t)sprintf(said + said_len, "%s\n", text);
-	pthread_mutex_unlock(&said_lock);
-}
-
-static void forget(void)
-{
-	pthread_mutex_lock(&said_lock);
-	free(said);
-	said = NULL;
-	said_len = 0;
-	pthread_mutex_unlock(&said_lock);
-}
-
-static bool was_said(const char *text)
-{
-	bool found;
-
-	pthread_mutex_lock(&said_lock);
-	found = said && strstr(said, text);
-	pthread_mutex_unlock(&said_lock);
-	return found;
-}
-
-/* Behind KERN_SOH and the level, without its end of line. */
-KOCOON_CALLED_BY_MODULE static int printk(const char *format, ...)
-{
-	char text[1024];
-	va_list values;
-	int len;
-
-	va_start(values, format);
-	len = vsnprintf(text, sizeof(text), format[0] == 1 ? format + 2 : format, values);
-	va_end(values);
-	text[strcspn(text, "\n")] = 0;
-	hear(NULL, KOCOON_LOG_INFO, text);
-	return len;
-}
-
-KOCOON_CALLED_BY_MODULE static int sysfs_emit(char *buffer, const char *format, ...)
-{
-	va_list values;
-	int len;
-
-	va_start(values, format);
-	len = vsnprintf(buffer, KC_PAGE_SIZE, format, values);
-	va_end(values);
-	return len;
+	if (level == KOCOON_LOG_WARNING && (strstr(text, "'nonsense'") || strstr(text, "'int=6'")))
+		atomic_fetch_add(&warned, 1);
 }
 
 static int make(void **state)
 {
-	const struct kocoon_supply supplies[] = {
-		{ .name = "_printk", .address = (const void *)printk },
-		{ .name = "sysfs_emit", .address = (const void *)sysfs_emit },
-	};
-	struct kocoon_options options = {
-		.size = sizeof(options),
-		.supplies = supplies,
-		.supply_count = KC_ARRAY_SIZE(supplies),
-		.hooks.log = hear,
-	};
+	struct kocoon_options options = { .size = sizeof(options), .hooks.log = hear };
 
 	(void)state;
-	kernel = open_stock_kernel("6.12-cloud-amd64");
-	assert_int_equal(kocoon_new(kernel, &options, NULL, &kocoon), 0);
+	kernel = live_kernel();
+	assert_non_null(kernel);
+	kocoon = live_new(kernel, &options);
+	assert_non_null(kocoon);
 	return 0;
 }
 
@@ -103,23 +47,12 @@ static int unmake(void **state)
 	(void)state;
 	kocoon_free(kocoon);
 	kocoon_kernel_free(kernel);
-	forget();
 	return 0;
 }
 
 static int load(const char *args)
 {
-	const char *folder = getenv("KOCOON_TEST_MODULES");
-	char path[512];
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/parameters.ko", folder ? folder : ".");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = kocoon_finit_module(kocoon, fd, args, 0, NULL);
-	close(fd);
-	return err;
+	return live_load(kocoon, "parameters", args);
 }
 
 static int unload(void)
@@ -213,44 +146,33 @@ static void check_settings(const struct setting *settings, size_t count)
 	}
 }
 
-static size_t count_texts(void)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < KC_PARAM_TEXT_BUCKETS; i++)
-		used += kocoon->param_texts.buckets[i] != NULL;
-	return used;
-}
-
 static void every_type_is_read_and_set(void **state)
 {
 	char *text = NULL;
 
 	(void)state;
 	assert_int_equal(load(NULL), 0);
-	check_settings(at_first, KC_ARRAY_SIZE(at_first));
-	check_settings(later, KC_ARRAY_SIZE(later));
+	check_settings(at_first, COUNT(at_first));
+	check_settings(later, COUNT(later));
 	assert_int_equal(kocoon_get_parameter(kocoon, "parameters", "none", &text), -ENOENT);
 	assert_int_equal(kocoon_get_parameter(kocoon, "none", "int", &text), -ENOENT);
 	assert_int_equal(kocoon_set_parameter(kocoon, "parameters", "none", "1"), -ENOENT);
 	assert_null(text);
-	assert_int_not_equal(count_texts(), 0);
-	forget();
+	live_forget();
 	assert_int_equal(unload(), 0);
-	assert_true(was_said("percent freed at 100"));
+	assert_true(live_said("parameters: percent freed at 100"));
 	assert_int_equal(kocoon_get_parameter(kocoon, "parameters", "int", &text), -ENOENT);
 }
 
 static void arguments_are_there_when_init_runs(void **state)
 {
 	(void)state;
-	forget();
+	live_forget();
 	assert_int_equal(load("int=5 charp=\"a b\" string=s counted=7,8,9,10 words=x,y bool level "
 			      "a-dashed-one=3 hidden=2 nonsense=1 percent=99 -- int=6"),
 			 0);
-	assert_true(was_said("int=5 charp=a b string=s counted=4 hidden=2 dashed=3"));
-	assert_true(was_said("'nonsense'"));
-	assert_true(was_said("'int=6'"));
+	assert_true(live_said("parameters: int=5 charp=a b string=s counted=4 hidden=2 dashed=3"));
+	assert_int_equal(atomic_load(&warned), 2);
 	assert_shows("level", "1\n");
 	assert_shows("bool", "Y\n");
 	assert_shows("words", "x,y\n");
@@ -261,54 +183,25 @@ static void what_is_refused_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(unload(), -ENOENT);
-	forget();
+	live_forget();
 	assert_int_equal(load("charp=copied words=1,2 int=x"), -EINVAL);
-	assert_true(was_said("percent freed at 50"));
-	assert_false(was_said("parameters: int="));
+	assert_true(live_said("parameters: percent freed at 50"));
+	assert_int_equal(live_said_count("parameters: int="), 0);
 	assert_int_equal(load("string=12345678"), -ENOSPC);
 	assert_int_equal(load("percent=101"), -EINVAL);
 	assert_int_equal(load("byte=256"), -ERANGE);
 	assert_int_equal(load("charp"), -EINVAL);
 	assert_int_equal(load("counted=1,2,3,4,5"), -EINVAL);
 	assert_int_equal(unload(), -ENOENT);
-	kocoon_synchronize(kocoon);
-	for (size_t i = 0; i < KC_PARAM_TEXT_BUCKETS; i++)
-		assert_null(kocoon->param_texts.buckets[i]);
 }
 
 static void an_unsafe_one_taints(void **state)
 {
 	(void)state;
 	assert_int_equal(load(""), 0);
-	assert_int_equal(kocoon_tainted(kocoon) & 1u << KC_TAINT_USER, 0);
+	assert_int_equal(kocoon_tainted(kocoon) & TAINT_USER, 0);
 	assert_int_equal(kocoon_set_parameter(kocoon, "parameters", "unsafe", "1"), 0);
-	assert_int_not_equal(kocoon_tainted(kocoon) & 1u << KC_TAINT_USER, 0);
-	assert_int_equal(unload(), 0);
-}
-
-static void module_code_can_lock_them(void **state)
-{
-	struct kocoon_loaded *module;
-	void *this_module;
-
-	(void)state;
-	assert_int_equal(load(""), 0);
-	module = kocoon_find_get(kocoon, "parameters");
-	assert_non_null(module);
-	this_module = (void *)(uintptr_t)kocoon_loaded_this_module(module);
-	kocoon_enter(kocoon);
-	kc_kernel_param_lock(this_module);
-	assert_int_equal(pthread_mutex_trylock(&module->param_lock), EBUSY);
-	kc_kernel_param_unlock(this_module);
-	assert_int_equal(pthread_mutex_trylock(&module->param_lock), 0);
-	pthread_mutex_unlock(&module->param_lock);
-	/* The lock of what is built in, and of what is no module. */
-	kc_kernel_param_lock(NULL);
-	kc_kernel_param_unlock(NULL);
-	kc_kernel_param_lock(&module);
-	kc_kernel_param_unlock(&module);
-	kocoon_leave(kocoon);
-	kocoon_module_put(module);
+	assert_int_not_equal(kocoon_tainted(kocoon) & TAINT_USER, 0);
 	assert_int_equal(unload(), 0);
 }
 
@@ -370,7 +263,6 @@ int main(void)
 		cmocka_unit_test(arguments_are_there_when_init_runs),
 		cmocka_unit_test(what_is_refused_leaves_nothing),
 		cmocka_unit_test(an_unsafe_one_taints),
-		cmocka_unit_test(module_code_can_lock_them),
 		cmocka_unit_test(parameters_are_used_while_modules_come_and_go),
 	};
 
