@@ -348,7 +348,8 @@ int kc_params_find(struct kocoon_loaded *module, uint64_t address, uint64_t coun
 		   struct kocoon_report *report);
 /*
  * parse_args() on module->args (which it changes), with what load_module() does about the result:
- * "--" and what follows it, unknown parameters. 0 or the kernel's errno.
+ * "--" and what follows it, unknown parameters. 0 or the kernel's errno. What the kernel would
+ * print about the line is in the report.
  */
 int kc_parse_args(struct kocoon_loaded *module, struct kocoon_report *report);
 /*

@@ -255,7 +255,7 @@ int kocoon_set_parameter(struct kocoon *kocoon, const char *module, const char *
 	return err;
 }
 
-/* ---- the argument string ---- */
+/* ---- the argument string: what there is to say goes to the report, and with it to the log ---- */
 
 /* ddebug_dyndbg_module_param_cb(): also with something and a dot before it. */
 static bool is_dyndbg(const char *name)
@@ -289,8 +289,6 @@ static void take_unknown(struct kocoon_loaded *module, const char *name, const c
 		       module->name, name);
 		return;
 	}
-	kc_log(module->kocoon, KOCOON_LOG_WARNING, "%s: unknown parameter '%s' ignored",
-	       module->name, name);
 	kc_finding(report, KOCOON_STAGE_PARAMETERS, 0, "unknown parameter '%s' is ignored", name);
 }
 
@@ -315,8 +313,7 @@ static int set_one(struct kocoon_loaded *module, const char *name, char *value,
 	return err > 0 ? -EINVAL : err;
 }
 
-static void report_one(struct kocoon_loaded *module, const char *name, const char *value, int err,
-		       struct kocoon_report *report)
+static void report_one(struct kocoon_report *report, const char *name, const char *value, int err)
 {
 	const char *what = "is not valid";
 
@@ -324,8 +321,6 @@ static void report_one(struct kocoon_loaded *module, const char *name, const cha
 		what = "is for a parameter that is unknown";
 	else if (err == -ENOSPC)
 		what = "is too large";
-	kc_log(module->kocoon, KOCOON_LOG_ERROR, "%s: parameter %s: '%s' %s", module->name, name,
-	       value ? value : "", what);
 	kc_finding(report, KOCOON_STAGE_PARAMETERS, err, "parameter %s: '%s' %s", name,
 		   value ? value : "", what);
 	if (!value)
@@ -344,15 +339,14 @@ int kc_parse_args(struct kocoon_loaded *module, struct kocoon_report *report)
 		rest = kc_next_arg(rest, &name, &value);
 		if (!value && strcmp(name, "--") == 0) {
 			if (!err)
-				kc_log(module->kocoon, KOCOON_LOG_WARNING,
-				       "%s: parameters '%s' behind '--' ignored", module->name,
-				       rest);
+				kc_finding(report, KOCOON_STAGE_PARAMETERS, 0,
+					   "parameters '%s' behind '--' are ignored", rest);
 			break;
 		}
 		/* The last error is the answer, but those behind an error are set as well. */
 		one = set_one(module, name, value, report);
 		if (one) {
-			report_one(module, name, value, one, report);
+			report_one(report, name, value, one);
 			err = one;
 		}
 	}

@@ -4,6 +4,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ struct kocoon_kernel *live_kernel(void)
 	const char *home = getenv("HOME");
 	struct kocoon_kernel *kernel = NULL;
 	char path[512];
+	glob_t images;
 
 	if (cache)
 		snprintf(path, sizeof(path), "%s", cache);
@@ -119,8 +121,13 @@ struct kocoon_kernel *live_kernel(void)
 		snprintf(path, sizeof(path), "%s/kocoon", base);
 	else
 		snprintf(path, sizeof(path), "%s/.cache/kocoon", home ? home : "");
-	strncat(path, "/kernels/by-kind/6.12-cloud-amd64", sizeof(path) - strlen(path) - 1);
-	return kocoon_kernel_open(path, NULL, NULL, &kernel) ? NULL : kernel;
+	strncat(path, "/kernels/by-kind/6.12-cloud-amd64/boot/vmlinuz-*",
+		sizeof(path) - strlen(path) - 1);
+	if (glob(path, 0, NULL, &images))
+		return NULL;
+	kocoon_kernel_open(images.gl_pathv[0], NULL, NULL, &kernel);
+	globfree(&images);
+	return kernel;
 }
 
 /* ---- what modules have said ---- */
