@@ -329,6 +329,8 @@ struct kocoon_module_options {
 	 * runs; see kocoon_cpu_check(). NULL: code is left as it is in the file.
 	 */
 	const char *cpu;
+	/* Address of its per-CPU data; 0: right behind the kernel's own. */
+	uint64_t percpu;
 };
 
 /*

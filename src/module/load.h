@@ -145,7 +145,7 @@ struct kc_load {
 	struct kc_module_members members;
 	const struct kc_cpu *cpu; /* that code is patched for; NULL: code is left as it is */
 	struct kc_kallsyms_layout kallsyms;
-	uint64_t percpu_address;
+	uint64_t percpu_address; /* not 0 at first: where it is to be */
 	bool relocated;
 
 	struct kc_import *imports; /* owned */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What follows relocation: the exception table is sorted, kallsyms' tables are written, code is patched
- * for the CPU that the load is for (post_relocation() of kernel/module/main.c). Works in the module's memory; what it points
- * to is looked up in the module, in its imports, in the kernel's image.
+ * What follows relocation: the exception table is sorted, kallsyms' tables are written, code is
+ * patched for the CPU that the load is for (post_relocation() of kernel/module/main.c). Works in
+ * the module's memory; what it points to is looked up in the module, in its imports, in the
+ * kernel's image.
  */
 #include "module/load.h"
 

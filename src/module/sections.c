@@ -42,6 +42,8 @@ int kc_percpu_modalloc(struct kc_load *load)
 		return neighbours->percpu(neighbours->context, shdr->sh_size, align,
 					  &load->percpu_address);
 	}
+	if (load->percpu_address)
+		return 0;
 	if (!kc_kernel_find_symbol(load->kernel, "__per_cpu_end", &end))
 		end = KC_PAGE_SIZE;
 	load->percpu_address = kc_align(end, align);

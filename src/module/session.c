@@ -362,6 +362,7 @@ static void place(struct kc_session *session, uint32_t number, struct kc_load *l
 			session->next_address = session->base;
 		return;
 	}
+	load->percpu_address = options ? options->percpu : 0;
 	if (!options || !options->region_bases) {
 		kc_layout_place(load, options && options->base ? options->base : session->base);
 		return;

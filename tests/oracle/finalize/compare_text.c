@@ -101,7 +101,7 @@ static const struct kc_section *find_section(const struct kc_load *load, const c
 }
 
 static struct kocoon_module *load_module(const struct comparison *comparison, const char *path,
-					 const uint64_t *bases, const char *cpu)
+					 const uint64_t *bases, uint64_t percpu, const char *cpu)
 {
 	const struct kocoon_module_options options = {
 		.size = sizeof(options),
@@ -109,6 +109,7 @@ static struct kocoon_module *load_module(const struct comparison *comparison, co
 		.override_count = comparison->override_count,
 		.region_bases = bases,
 		.cpu = cpu,
+		.percpu = percpu,
 	};
 	struct kocoon_module *module = NULL;
 	const struct kocoon_verdict *verdict;
@@ -141,6 +142,14 @@ static bool find_bases(const struct kocoon_module *module, const struct dumped *
 		bases[section->region] = base;
 	}
 	return true;
+}
+
+static uint64_t percpu_of(const struct dumped *dumped)
+{
+	for (size_t i = 0; i < dumped->count; i++)
+		if (!strcmp(dumped->sections[i].name, ".data..percpu"))
+			return dumped->sections[i].address;
+	return 0;
 }
 
 /* ---- what is left out ---- */
@@ -247,14 +256,14 @@ static bool compare_module(struct comparison *comparison, unsigned int index, co
 {
 	const struct dumped *dumped = &comparison->dumped[index];
 	uint64_t bases[KOCOON_REGION_COUNT] = { 0 };
-	struct kocoon_module *layout = load_module(comparison, path, NULL, NULL), *module;
+	struct kocoon_module *layout = load_module(comparison, path, NULL, 0, NULL), *module;
 	size_t different = 0;
 	bool placed = layout && dumped->there && find_bases(layout, dumped, bases);
 
 	kocoon_module_free(layout);
 	if (!placed)
 		return false;
-	module = load_module(comparison, path, bases, comparison->cpu);
+	module = load_module(comparison, path, bases, percpu_of(dumped), comparison->cpu);
 	comparison->modules[index] = module;
 	if (!module || kocoon_module_verdict(module)->err)
 		return false;

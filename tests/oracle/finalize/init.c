@@ -169,6 +169,27 @@ static void release(void)
 	loader = 0;
 }
 
+/*
+ * Per-CPU data is in no file of sysfs: the lowest of its symbols is where it begins. Addresses of
+ * per-CPU data are small numbers.
+ */
+static void send_percpu(const char *name)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	uint64_t lowest = 0, address;
+	char line[512], owner[64], type;
+
+	while (symbols && fgets(line, sizeof(line), symbols)) {
+		if (sscanf(line, "%" SCNx64 " %c %*s [%63[^]]", &address, &type, owner) == 3 &&
+		    (type | 0x20) != 'u' && address && address < UINT32_MAX &&
+		    !strcmp(owner, module_name) && (!lowest || address < lowest))
+			lowest = address;
+	}
+	if (symbols)
+		fclose(symbols);
+	tell("section %s %" PRIx64 " 0\n", name, lowest);
+}
+
 static void send_section(const char *name, const char *size)
 {
 	char path[256], text[64] = "";
@@ -176,6 +197,8 @@ static void send_section(const char *name, const char *size)
 
 	if (!loader)
 		return;
+	if (!strcmp(name, ".data..percpu"))
+		return send_percpu(name);
 	snprintf(path, sizeof(path), "/sys/module/%s/sections/%s", module_name, name);
 	file = fopen(path, "re");
 	if (file && fgets(text, sizeof(text), file))
