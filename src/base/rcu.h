@@ -22,8 +22,11 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-/* Inline, but for UBSan's builds: liburcu's own structures are not aligned as they say. */
-#ifndef KC_RCU_CALLS
+/*
+ * Inline, but for UBSan's builds: liburcu's own structures are not aligned as they say. Nor for
+ * clang-tidy, which takes the thread's record for NULL that registering has just made.
+ */
+#if !defined(KC_RCU_CALLS) && !defined(__clang_analyzer__)
 #define _LGPL_SOURCE
 #endif
 #include <urcu-bp.h>
