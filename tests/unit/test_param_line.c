@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * live/params.c: a line of arguments. What is expected is what a stock 6.12 kernel did with the same
- * line and a real module with these parameters.
+ * live/params.c: a line of arguments. What is expected is what a stock 6.12 kernel did with the
+ * same line and a real module with these parameters.
  */
 #include "unit.h"
 
