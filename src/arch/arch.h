@@ -13,7 +13,7 @@
  *    type that it accepts, its range checks and its errno. It writes to `target` only, never
  *    outside; what the kernel would not notice and then write wildly is refused. It is called once
  *    a SHT_RELA section; nothing is kept between calls.
- *  - `relocation_name`: the psABI's name of a type.
+ *  - `relocation_name`, `relocation_width`: the psABI's name of a type, and the size of its place.
  *  - `cpu_host`, `cpu_find`: capabilities of a CPU, of this machine as user code may use it, or by
  *    name.
  *  - `finalize`: module_finalize() of arch/.../kernel/module.c: patches code for that CPU.
@@ -103,6 +103,8 @@ struct kc_arch {
 	int (*apply_relocate_add)(struct kc_relocations *relocations);
 	/* NULL: no such type. */
 	const char *(*relocation_name)(uint32_t type);
+	/* Bytes that a type writes; -1: it is not accepted. */
+	int (*relocation_width)(uint32_t type);
 	/* This machine's, less what user code can't use (in live space); with what a kernel would
 	 * set of its own for it. */
 	void (*cpu_host)(struct kc_cpu *cpu_ret);

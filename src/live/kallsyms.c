@@ -377,6 +377,26 @@ uint64_t kocoon_lookup_name(struct kocoon *kocoon, const char *name)
 	return wanted.value;
 }
 
+bool kc_kallsyms_find_position(const struct kocoon_loaded *module, const char *name,
+			       uint64_t position, uint64_t *address_ret)
+{
+	const struct kc_mod_kallsyms *table =
+		atomic_load_explicit(&module->kallsyms, memory_order_acquire);
+	uint64_t found = 0, value = 0;
+
+	for (uint32_t i = 0; table && i < table->count; i++) {
+		if (!is_named(table, i, name, &value))
+			continue;
+		found++;
+		if (found == position || (!position && found > 1))
+			break;
+	}
+	if (!value || found != (position ? position : 1))
+		return false;
+	*address_ret = value;
+	return true;
+}
+
 /* ---- a module's tables ---- */
 
 void kc_kallsyms_attach(struct kocoon_loaded *module, const struct kc_load *load)

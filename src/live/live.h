@@ -161,7 +161,9 @@ struct kocoon_loaded {
 	_Atomic(const struct kc_mod_kallsyms *) kallsyms;
 	_Atomic(struct kc_symbol_index *) symbol_index; /* owned: a list, one a table */
 
-	struct kc_livepatch *livepatch; /* owned: klp_modinfo; NULL: not a livepatch module */
+	/* owned: klp_modinfo; NULL: not a livepatch module. Under the mutex */
+	struct kc_livepatch *livepatch;
+	bool klp_alive; /* patches may touch it; under the mutex */
 
 	struct kc_waste waste;
 };
@@ -429,9 +431,18 @@ void kc_kallsyms_free(struct kocoon_loaded *module); /* nobody can look it up an
 /* Symbol n of the current table: false behind the last. Under RCU. */
 bool kc_kallsyms_get(const struct kocoon_loaded *module, uint32_t index, const char **name_ret,
 		     uint64_t *address_ret, char *type_ret);
+/*
+ * klp_find_object_symbol(): of the symbols of a name the `position`-th, from 1; 0: the only one.
+ * Under the mutex or RCU.
+ */
+bool kc_kallsyms_find_position(const struct kocoon_loaded *module, const char *name,
+			       uint64_t position, uint64_t *address_ret);
 
 /* ---- livepatch.c */
-/* copy_module_elf(): what a livepatch module keeps of its file. 0 or -ENOMEM. */
+/*
+ * copy_module_elf(): what a livepatch module keeps of its file; and what it has for modules that
+ * are there is applied. 0, -ENOMEM, or why that can't be: -EINVAL, -ENOEXEC.
+ */
 int kc_copy_module_elf(struct kocoon_loaded *module, const struct kc_load *load);
 void kc_free_module_elf(struct kocoon_loaded *module);
 /* klp_module_coming(): applies what live patches have for it, then asks the hook. */

@@ -122,6 +122,23 @@ static enum kocoon_import_state resolve(void *context, struct kc_load *load,
 	return kc_resolve_symbol_wait(context, load, import);
 }
 
+static uint64_t kernel_symbol(void *context, const char *name)
+{
+	const struct kocoon_loaded *module = context;
+	const struct kc_live_export *found;
+	const struct kc_named *named;
+	uint64_t address = 0;
+
+	kc_rcu_read_lock();
+	named = kc_name_table_find(&module->kocoon->symbols, name, kc_hash(name));
+	found = (const struct kc_live_export *)(const void *)named;
+	_Static_assert(offsetof(struct kc_live_export, named) == 0, "a name begins its export");
+	if (found && !found->owner)
+		address = found->export->address;
+	kc_rcu_read_unlock();
+	return address;
+}
+
 static const char *exported(void *context, const char *name, uint32_t hash)
 {
 	const struct kocoon_loaded *module = context;
@@ -329,6 +346,7 @@ static int load_linked(struct kocoon *kocoon, struct kc_load *load, struct kc_lo
 		.admit = admit,
 		.percpu = percpu,
 		.resolve = resolve,
+		.kernel_symbol = kernel_symbol,
 	};
 	int err;
 

@@ -198,6 +198,8 @@ struct kc_neighbours {
 	 */
 	enum kocoon_import_state (*resolve)(void *context, struct kc_load *load,
 					    struct kc_import *import);
+	/* The kernel side's symbol that a livepatch asks for, as it is exported; 0: none. */
+	uint64_t (*kernel_symbol)(void *context, const char *name);
 };
 
 /*

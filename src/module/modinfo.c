@@ -111,7 +111,8 @@ int kc_check_modinfo_livepatch(struct kc_load *load)
 {
 	if (!kc_get_modinfo(load, "livepatch"))
 		return 0;
-	if (load->behaviour->livepatch) {
+	/* Where there is no kernel but the program, the subsystem's own support counts. */
+	if (load->behaviour->livepatch || (load->live && !kc_kernel_has_image(load->kernel))) {
 		load->livepatch = true;
 		return 0;
 	}

@@ -4,7 +4,7 @@
  * how one is applied is the architecture's. Consumes final symbol values, writes into the module's
  * memory.
  */
-#include "module/load.h"
+#include "module/livepatch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -116,24 +116,59 @@ static int apply_section(struct kc_load *load, uint32_t section, uint32_t target
 	return err;
 }
 
-/*
- * Livepatch relocations wait for the object that they patch; only their section's name, which tells
- * the object, is looked at: klp_apply_section_relocs().
- */
-static int check_livepatch(struct kc_load *load, uint32_t section)
+static bool find_kernel_symbol(void *context, const char *object, const char *name,
+			       uint64_t position, uint64_t *address_ret)
 {
-	static const char prefix[] = ".klp.rela.";
-	const char *name = load->sections[section].name;
+	const struct kc_neighbours *neighbours = context;
 
-	if (!load->behaviour->livepatch ||
-	    (strncmp(name, prefix, sizeof(prefix) - 1) == 0 && name[sizeof(prefix) - 1] &&
-	     name[sizeof(prefix) - 1] != '.'))
+	/* A name is exported once. */
+	if (strcmp(object, "vmlinux") != 0 || position > 1)
+		return false;
+	*address_ret = neighbours->kernel_symbol(neighbours->context, name);
+	return *address_ret != 0;
+}
+
+/* A section for the kernel itself is applied right away, to symbols that it finds by name. */
+static int apply_for_kernel(struct kc_load *load, uint32_t section)
+{
+	struct kc_klp_resolution resolution = {
+		.entries = load->sections[section].file,
+		.object = "vmlinux",
+		.symbols = kc_section_memory(load, load->index.sym),
+		.symbol_count = load->sections[load->index.sym].file.len / sizeof(Elf64_Sym),
+		.strtab = load->sections[load->index.str].file,
+		.find = find_kernel_symbol,
+		.context = (void *)(uintptr_t)load->neighbours,
+	};
+	int err = kc_klp_resolve_symbols(&resolution);
+
+	if (err)
+		return kc_finding(load->report, KOCOON_STAGE_RELOCATIONS, err, "%s (%s)",
+				  resolution.fault, load->sections[section].name);
+	return apply_section(load, section, load->sections[section].shdr.sh_info);
+}
+
+/*
+ * Other livepatch relocations wait for the object that they patch; only their section's name, which
+ * tells the object, is looked at: klp_apply_section_relocs(). In link space all wait.
+ */
+static int apply_livepatch(struct kc_load *load, uint32_t section)
+{
+	const char *name = load->sections[section].name;
+	char object[KC_KLP_OBJECT_SIZE];
+
+	if (!load->behaviour->livepatch && !load->livepatch)
 		return 0;
-	kc_finding(load->report, KOCOON_STAGE_RELOCATIONS, -EINVAL,
-		   "livepatch section %u has a name that names no object", section);
-	kc_expected(load->report, ".klp.rela.OBJECT.SECTION");
-	kc_found(load->report, "%s", name);
-	return -EINVAL;
+	if (!kc_klp_section_object(name, object)) {
+		kc_finding(load->report, KOCOON_STAGE_RELOCATIONS, -EINVAL,
+			   "livepatch section %u has a name that names no object", section);
+		kc_expected(load->report, ".klp.rela.OBJECT.SECTION");
+		kc_found(load->report, "%s", name);
+		return -EINVAL;
+	}
+	if (!load->live || strcmp(object, "vmlinux") != 0)
+		return 0;
+	return apply_for_kernel(load, section);
 }
 
 int kc_apply_relocations(struct kc_load *load)
@@ -146,7 +181,7 @@ int kc_apply_relocations(struct kc_load *load)
 		    !(load->sections[shdr->sh_info].shdr.sh_flags & SHF_ALLOC))
 			continue;
 		if (shdr->sh_flags & KC_SHF_RELA_LIVEPATCH)
-			err = check_livepatch(load, i);
+			err = apply_livepatch(load, i);
 		else if (shdr->sh_type == SHT_REL)
 			err = refuse_rel(load, i);
 		else if (shdr->sh_type == SHT_RELA)

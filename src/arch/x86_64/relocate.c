@@ -149,6 +149,7 @@ const struct kc_arch kc_arch_x86_64 = {
 	.image_base = UINT64_C(0xffffc90000010000),
 	.apply_relocate_add = apply_relocate_add,
 	.relocation_name = relocation_name,
+	.relocation_width = width,
 	.cpu_host = kc_x86_cpu_host,
 	.cpu_find = kc_x86_cpu_find,
 	.cpu_is_smp = kc_x86_cpu_is_smp,
