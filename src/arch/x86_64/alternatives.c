@@ -241,7 +241,7 @@ static bool is_indirect_call(const struct alternative *of)
 
 static int replace(const struct kc_patch *patch, const struct alternative *of)
 {
-	uint8_t buffer[CODE_MAX];
+	uint8_t buffer[CODE_MAX] = { 0 };
 	int used = of->replacement_len;
 
 	if (used)

@@ -38,9 +38,9 @@ static unsigned int longest_nop(const struct kc_patch *patch)
 {
 	uint64_t table = kc_patch_symbol(patch, "x86_nops"), last, beyond;
 
-	if (!table || !kc_patch_read64(patch, table + NOP_MAX_SHORT * 8, &last))
+	if (!table || !kc_patch_read64(patch, table + NOP_MAX_SHORT * UINT64_C(8), &last))
 		return patch->by_instruction ? NOP_MAX_LONG : NOP_MAX_SHORT;
-	if (kc_patch_read64(patch, table + (NOP_MAX_SHORT + 1) * 8, &beyond) &&
+	if (kc_patch_read64(patch, table + (NOP_MAX_SHORT + 1) * UINT64_C(8), &beyond) &&
 	    beyond == last + NOP_MAX_SHORT)
 		return NOP_MAX_LONG;
 	return NOP_MAX_SHORT;
