@@ -190,10 +190,10 @@ static void contents(const char *path, char *text, size_t size)
 		len = 0;
 	}
 	for (size_t i = 0; i < len && at + 4 < size; i++)
-		at += (size_t)snprintf(text + at, size - at,
-				       bytes[i] >= 32 && bytes[i] < 127 && bytes[i] != '\\' ? "%c"
-											    : "\\%02x",
-				       bytes[i]);
+		at += (size_t)snprintf(
+			text + at, size - at,
+			bytes[i] >= 32 && bytes[i] < 127 && bytes[i] != '\\' ? "%c" : "\\%02x",
+			bytes[i]);
 	if (fd >= 0)
 		close(fd);
 }
