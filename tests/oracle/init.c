@@ -12,6 +12,7 @@
  *	try INDEX FILE TEXT		the same, and tells what came of it
  *	show INDEX PATH [user]		what is at PATH and below it: kinds, modes, sizes, contents;
  *					with `user`, as somebody without rights
+ *	symbols INDEX MODULE [user]	lines of /proc/kallsyms that end in [MODULE]
  *	option NAME			from here on: `log` (send the kernel log of each load),
  *					`unload` (delete a module again when it loaded)
  *
@@ -25,6 +26,7 @@
  *	view INDEX PATH KIND MODE SIZE TEXT
  *					KIND: d, f, l. TEXT: contents, a link's target, "!ERRNO";
  *					what is not printable as \\xx, cut behind VIEW_BYTES
+ *	symbol INDEX LINE
  *	failed TEXT			an action of the plan could not be done
  *	end				the plan is through
  *
@@ -229,16 +231,36 @@ static void show(const char *index, const char *path)
 		closedir(folder);
 }
 
+static void show_symbols(const char *index, const char *module)
+{
+	FILE *kallsyms = fopen("/proc/kallsyms", "re");
+	char end[128], *line = NULL;
+	size_t size = 0, len;
+
+	snprintf(end, sizeof(end), "\t[%s]", module);
+	while (kallsyms && getline(&line, &size, kallsyms) > 0) {
+		line[strcspn(line, "\n")] = 0;
+		len = strlen(line);
+		if (len > strlen(end) && !strcmp(line + len - strlen(end), end))
+			tell("symbol\t%s\t%s", index, line);
+	}
+	free(line);
+	if (kallsyms)
+		fclose(kallsyms);
+}
+
+typedef void show_function(const char *index, const char *what);
+
 /* A child takes the rights off. */
-static void show_as(const char *index, const char *path, bool user)
+static void show_as(show_function *function, const char *index, const char *what, bool user)
 {
 	pid_t child = user ? fork() : -1;
 
 	if (!user) {
-		show(index, path);
+		function(index, what);
 	} else if (!child) {
 		if (!setgid(65534) && !setuid(65534))
-			show(index, path);
+			function(index, what);
 		_exit(0);
 	} else if (child > 0) {
 		waitpid(child, NULL, 0);
@@ -264,7 +286,9 @@ static void follow(char *line)
 	else if (!strcmp(verb, "try"))
 		try_file(first, second, third);
 	else if (!strcmp(verb, "show"))
-		show_as(first, second, !strcmp(third, "user"));
+		show_as(show, first, second, !strcmp(third, "user"));
+	else if (!strcmp(verb, "symbols"))
+		show_as(show_symbols, first, second, !strcmp(third, "user"));
 	else if (!strcmp(verb, "option") && !strcmp(first, "log"))
 		want_log = true;
 	else if (!strcmp(verb, "option") && !strcmp(first, "unload"))
