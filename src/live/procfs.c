@@ -114,7 +114,7 @@ static int print_kernel_symbols(const struct kocoon *kocoon, bool show_addresses
 	return err;
 }
 
-/* is_exported() */
+/* is_exported(): which looks at exports for everybody only. */
 static bool is_exported(const struct kocoon_loaded *module, const char *name, uint64_t address)
 {
 	const struct kc_name_table *symbols = &module->kocoon->symbols;
@@ -124,7 +124,8 @@ static bool is_exported(const struct kocoon_loaded *module, const char *name, ui
 	if (!named)
 		return false;
 	entry = (const void *)((const char *)named - offsetof(struct kc_live_export, named));
-	return entry->owner == module && entry->export->address == address;
+	return entry->owner == module && !entry->export->gpl_only &&
+	       entry->export->address == address;
 }
 
 /* s_show(); a symbol without a name is no symbol. */
