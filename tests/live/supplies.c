@@ -17,6 +17,7 @@ enum {
 	LINES = 256, /* the newest */
 	LINE = 256,
 	PAGE = 4096,
+	SPACE = 1 << 28, /* several subsystems fit below 2 GiB */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -103,6 +104,8 @@ struct kocoon *live_new(const struct kocoon_kernel *kernel, const struct kocoon_
 	if (options)
 		mine = *options;
 	mine.size = sizeof(mine);
+	if (!mine.space)
+		mine.space = SPACE;
 	mine.supplies = live_supplies(&mine.supply_count);
 	return kocoon_new(kernel, &mine, NULL, &kocoon) ? NULL : kocoon;
 }
