@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -166,6 +167,56 @@ static void a_patch_behind_its_object(void **state)
 	unload("hello");
 }
 
+/* The symbol table of a module's file: its entries, and how many. */
+static Elf64_Sym *find_symbols(unsigned char *image, size_t *count_ret)
+{
+	const Elf64_Ehdr *ehdr = (const Elf64_Ehdr *)(void *)image;
+	const Elf64_Shdr *shdr = (const Elf64_Shdr *)(void *)(image + ehdr->e_shoff);
+
+	while (shdr->sh_type != SHT_SYMTAB)
+		shdr++;
+	*count_ret = shdr->sh_size / sizeof(Elf64_Sym);
+	return (Elf64_Sym *)(void *)(image + shdr->sh_offset);
+}
+
+/* Names and values that point anywhere: whatever loads answers every question, and goes again. */
+static void hostile_tables_are_answered(void **state)
+{
+	struct kocoon_address found;
+	unsigned int loaded = 0;
+
+	(void)state;
+	for (unsigned int round = 0; round < 64; round++) {
+		size_t len, count;
+		unsigned char *image = live_image("hello", &len);
+		Elf64_Sym *symbols;
+		uint64_t from, size;
+
+		assert_non_null(image);
+		symbols = find_symbols(image, &count);
+		for (size_t i = round % 7; i < count; i += 7) {
+			if (symbols[i].st_shndx == SHN_UNDEF ||
+			    ELF64_ST_TYPE(symbols[i].st_info) == STT_SECTION)
+				continue;
+			symbols[i].st_name = (uint32_t)(len * (round + i) / 97);
+		}
+		if (kocoon_init_module(kocoon, image, len, NULL, NULL) == 0) {
+			kocoon_read_lock();
+			kocoon_loaded_region(kocoon_find_module(kocoon, "hello"),
+					     KOCOON_REGION_TEXT, &from, &size);
+			for (uint64_t at = from; at < from + size; at += 16)
+				if (kocoon_lookup_address(kocoon, at, &found))
+					assert_true(found.offset < size && *found.symbol);
+			kocoon_read_unlock();
+			kocoon_lookup_name(kocoon, "nothing");
+			loaded++;
+			unload("hello");
+		}
+		free(image);
+	}
+	assert_true(loaded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_patch_finds_the_kernel),
 		cmocka_unit_test(an_object_behind_its_patch),
 		cmocka_unit_test(a_patch_behind_its_object),
+		cmocka_unit_test(hostile_tables_are_answered),
 	};
 
 	return cmocka_run_group_tests(tests, make, unmake);
