@@ -6,9 +6,12 @@
  *
  *	compare_text VMLINUZ TREE CPU LIST DUMP
  *
- * Left out are sites of jump labels and static calls whose key is the kernel's: booting has changed
- * some of these, and kocoon knows the image only. How many is told. Prints TAP, a test a module.
+ * Twice: as kocoon links it for a program, where sites of jump labels and static calls are left out
+ * if their key is the kernel's, since booting has changed some of these and the image doesn't tell;
+ * and as it patches code with the kernel's data as they were in the machine, where nothing is left
+ * out. Prints TAP, a test a module.
  */
+#include <bpf/btf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,10 +21,16 @@
 #include "image/image.h"
 #include "module/module.h"
 
-enum { MAX_MODULES = 256, MAX_SECTIONS = 128, MAX_OVERRIDES = 1 << 16 };
+enum { MAX_MODULES = 256, MAX_SECTIONS = 128, MAX_OVERRIDES = 1 << 16, MAX_MEMORY = 8 };
 
 struct section {
 	char name[96];
+	uint64_t address;
+	struct kc_span bytes;
+};
+
+/* Data of the kernel's, as they were. */
+struct memory {
 	uint64_t address;
 	struct kc_span bytes;
 };
@@ -37,6 +46,8 @@ struct comparison {
 	const struct kocoon_tree *tree;
 	const char *cpu;
 	struct dumped *dumped;
+	struct memory memory[MAX_MEMORY];
+	size_t memory_count;
 	struct kocoon_symbol_override *overrides;
 	size_t override_count;
 	struct kocoon_module *modules[MAX_MODULES];
@@ -62,7 +73,7 @@ static bool take_line(struct kc_span *rest, char line_ret[512])
 	return true;
 }
 
-static void read_dump(struct kc_span rest, struct dumped *dumped)
+static void read_dump(struct kc_span rest, struct comparison *comparison)
 {
 	struct dumped *current = NULL;
 	char line[512];
@@ -73,7 +84,7 @@ static void read_dump(struct kc_span rest, struct dumped *dumped)
 		size_t size;
 
 		if (sscanf(line, "module %u", &index) == 1 && index < MAX_MODULES) {
-			current = &dumped[index];
+			current = &comparison->dumped[index];
 			current->there = true;
 		} else if (sscanf(line, "section %95s %" SCNx64 " %zu", section.name,
 				  &section.address, &size) == 3) {
@@ -82,7 +93,15 @@ static void read_dump(struct kc_span rest, struct dumped *dumped)
 				return;
 			current->sections[current->count++] = section;
 			rest = kc_span(rest.data + size, rest.len - size);
-		} else {
+		} else if (sscanf(line, "memory %*s %" SCNx64 " %zu", &section.address, &size) ==
+			   2) {
+			if (comparison->memory_count == MAX_MEMORY ||
+			    !kc_span_sub(rest, 0, size, &section.bytes))
+				return;
+			comparison->memory[comparison->memory_count++] =
+				(struct memory){ section.address, section.bytes };
+			rest = kc_span(rest.data + size, rest.len - size);
+		} else if (strcmp(line, "end") != 0) {
 			printf("# the machine: %s\n", line);
 		}
 	}
@@ -152,6 +171,105 @@ static uint64_t percpu_of(const struct dumped *dumped)
 	return 0;
 }
 
+/* ---- finalizing with the kernel's data as they were ---- */
+
+struct running {
+	const struct comparison *comparison;
+	const struct kc_load *load;
+};
+
+static bool running_section(void *context, const char *name, struct kc_place *place_ret)
+{
+	const struct running *running = context;
+	uint32_t index;
+	const struct kc_section *section = find_section(running->load, name, &index);
+
+	if (!section)
+		return false;
+	*place_ret =
+		(struct kc_place){ kc_section_address(running->load, index),
+				   kc_section_memory(running->load, index), section->shdr.sh_size };
+	return true;
+}
+
+static bool running_place(void *context, uint64_t address, struct kc_place *place_ret)
+{
+	const struct running *running = context;
+
+	for (int i = 0; i < KOCOON_REGION_COUNT; i++) {
+		const struct kc_region *region = &running->load->memory.regions[i];
+		uint64_t offset = address - region->address;
+
+		if (!region->bytes || address < region->address || offset >= region->size)
+			continue;
+		*place_ret =
+			(struct kc_place){ address, region->bytes + offset, region->size - offset };
+		return true;
+	}
+	return false;
+}
+
+static uint64_t running_symbol(void *context, const char *name)
+{
+	const struct running *running = context;
+	uint64_t address;
+
+	return kc_kernel_find_symbol(running->comparison->kernel, name, &address) ? address : 0;
+}
+
+/* Data of the kernel as they were; of modules that are there already; else as in the image. */
+static bool running_bytes(void *context, uint64_t address, uint64_t size, struct kc_span *bytes_ret)
+{
+	const struct comparison *comparison = ((const struct running *)context)->comparison;
+
+	for (size_t i = 0; i < comparison->memory_count; i++)
+		if (kc_span_sub(comparison->memory[i].bytes,
+				address - comparison->memory[i].address, size, bytes_ret))
+			return true;
+	/* The newest first: init regions of others have given their addresses back. */
+	for (size_t i = MAX_MODULES; i-- > 0;) {
+		const struct kocoon_module *module = comparison->modules[i];
+		const uint8_t *bytes =
+			module ? kc_memory_at(&load_of(module)->memory, address, size, NULL) : NULL;
+
+		if (!bytes)
+			continue;
+		*bytes_ret = kc_span(bytes, (size_t)size);
+		return true;
+	}
+	return kc_kernel_bytes(comparison->kernel, address, size, bytes_ret);
+}
+
+static uint32_t running_struct_size(void *context, const char *name)
+{
+	const struct running *running = context;
+	const struct btf *btf = kc_kernel_btf(running->comparison->kernel);
+	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) : 0;
+
+	return id > 0 ? btf__type_by_id(btf, (uint32_t)id)->size : 0;
+}
+
+static int finalize_as_running(const struct comparison *comparison,
+			       const struct kocoon_module *module)
+{
+	struct running running = { comparison, load_of(module) };
+	const struct kc_arch *arch = running.load->arch;
+	struct kc_cpu cpu;
+	int err = arch->cpu_find(comparison->cpu, NULL, &cpu);
+	const struct kc_finalize finalize = {
+		.context = &running,
+		.section = running_section,
+		.at = running_place,
+		.symbol = running_symbol,
+		.kernel_bytes = running_bytes,
+		.struct_size = running_struct_size,
+		.cpu = &cpu,
+		.smp = arch->cpu_is_smp(&cpu),
+	};
+
+	return err ? err : arch->finalize(&finalize);
+}
+
 /* ---- what is left out ---- */
 
 static bool is_own(const struct kc_load *load, uint64_t address)
@@ -214,7 +332,7 @@ static void show(const char *name, uint64_t at, const uint8_t *real, const uint8
 }
 
 static size_t compare_section(struct comparison *comparison, const struct kc_load *load,
-			      const struct section *real)
+			      const struct section *real, bool exact)
 {
 	uint32_t index;
 	const struct kc_section *section = find_section(load, real->name, &index);
@@ -226,8 +344,10 @@ static size_t compare_section(struct comparison *comparison, const struct kc_loa
 		free(marks);
 		return 1;
 	}
-	comparison->left_out += leave_out(load, "__jump_table", 16, 8, index, marks);
-	comparison->left_out += leave_out(load, ".static_call_sites", 8, 4, index, marks);
+	if (!exact) {
+		comparison->left_out += leave_out(load, "__jump_table", 16, 8, index, marks);
+		comparison->left_out += leave_out(load, ".static_call_sites", 8, 4, index, marks);
+	}
 	for (size_t i = 0; i < real->bytes.len; i++) {
 		if (marks[i] || ours[i] == real->bytes.data[i])
 			continue;
@@ -252,11 +372,23 @@ static void add_overrides(struct comparison *comparison, const struct kc_load *l
 	}
 }
 
+static size_t compare_sections(struct comparison *comparison, const struct kc_load *load,
+			       const struct dumped *dumped, bool exact)
+{
+	size_t different = 0;
+
+	for (size_t i = 0; i < dumped->count; i++)
+		if (dumped->sections[i].bytes.len)
+			different += compare_section(comparison, load, &dumped->sections[i], exact);
+	return different;
+}
+
 static bool compare_module(struct comparison *comparison, unsigned int index, const char *path)
 {
 	const struct dumped *dumped = &comparison->dumped[index];
 	uint64_t bases[KOCOON_REGION_COUNT] = { 0 };
-	struct kocoon_module *layout = load_module(comparison, path, NULL, 0, NULL), *module;
+	struct kocoon_module *layout = load_module(comparison, path, NULL, 0, NULL);
+	struct kocoon_module *module, *exact;
 	size_t different = 0;
 	bool placed = layout && dumped->there && find_bases(layout, dumped, bases);
 
@@ -267,10 +399,12 @@ static bool compare_module(struct comparison *comparison, unsigned int index, co
 	comparison->modules[index] = module;
 	if (!module || kocoon_module_verdict(module)->err)
 		return false;
-	for (size_t i = 0; i < dumped->count; i++)
-		if (dumped->sections[i].bytes.len)
-			different +=
-				compare_section(comparison, load_of(module), &dumped->sections[i]);
+	different = compare_sections(comparison, load_of(module), dumped, false);
+	exact = load_module(comparison, path, bases, percpu_of(dumped), NULL);
+	different += exact && finalize_as_running(comparison, exact) == 0
+			     ? compare_sections(comparison, load_of(exact), dumped, true)
+			     : 1;
+	kocoon_module_free(exact);
 	if (different)
 		printf("# %zu places differ\n", different);
 	add_overrides(comparison, load_of(module));
@@ -290,7 +424,8 @@ static int compare_all(struct comparison *comparison, FILE *list)
 		printf("%sok %u - %s\n", same ? "" : "not ", count + 1, strrchr(path, '/') + 1);
 		failures += !same;
 	}
-	printf("1..%u\n# %zu bytes of code compared, %zu sites of the kernel's keys left out\n",
+	printf("1..%u\n# %zu bytes of code compared, %zu sites of the kernel's keys "
+	       "once left out\n",
 	       count, comparison->bytes, comparison->left_out);
 	for (unsigned int i = 0; i < count; i++)
 		kocoon_module_free(comparison->modules[i]);
@@ -318,7 +453,7 @@ int main(int argc, char **argv)
 		comparison.kernel = kernel;
 		comparison.tree = tree;
 		comparison.cpu = argv[3];
-		read_dump(kc_buffer_span(&dump), comparison.dumped);
+		read_dump(kc_buffer_span(&dump), &comparison);
 		status = compare_all(&comparison, list);
 	}
 	if (list)

@@ -10,7 +10,7 @@
  *					where the module's init would run (see hold.c)
  *	section NAME SIZE		sends that section of it
  *	release				lets it go on
- *	memory NAME ADDRESS SIZE	sends memory of the kernel's
+ *	memory NAME START END		sends memory of the kernel's, between two symbols
  *
  * Produces, on the port of a debug console, which takes bytes as they come:
  *
@@ -100,6 +100,32 @@ static void send_memory(const char *kind, const char *name, uint64_t address, si
 		tell("failed %s %s cannot be read\n", kind, name);
 	}
 	free(bytes);
+}
+
+static uint64_t find_symbol(const char *name)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	uint64_t address = 0;
+	char line[512], found[256];
+
+	while (symbols && !address && fgets(line, sizeof(line), symbols)) {
+		if (sscanf(line, "%" SCNx64 " %*c %255s", &address, found) != 2 ||
+		    strcmp(found, name) != 0)
+			address = 0;
+	}
+	if (symbols)
+		fclose(symbols);
+	return address;
+}
+
+static void send_between(const char *name, const char *start, const char *end)
+{
+	uint64_t from = find_symbol(start), to = find_symbol(end);
+
+	if (from && to > from)
+		send_memory("memory", name, from, to - from);
+	else
+		tell("failed no symbols %s and %s\n", start, end);
 }
 
 /* Its init sleeps so that a signal wakes it: nothing before that does. */
@@ -228,7 +254,7 @@ static void follow(char *line)
 	else if (!strcmp(verb, "release"))
 		release();
 	else if (!strcmp(verb, "memory"))
-		send_memory("memory", first, strtoull(second, NULL, 16), strtoull(third, NULL, 0));
+		send_between(first, second, third);
 }
 
 int main(void)
