@@ -23,7 +23,7 @@
 enum { ROUNDS = 15, PER_ROUND = 400, FEW = 10, MANY = 4000, LOOKUPS = 2000000 };
 
 /* Of both: the module's import and the shared object's. */
-int _printk(const char *format, ...);
+KOCOON_API int _printk(const char *format, ...);
 KOCOON_CALLED_BY_MODULE int _printk(const char *format, ...)
 {
 	(void)format;
@@ -67,6 +67,7 @@ static struct kocoon *subsystem_new(const struct kocoon_kernel *kernel)
 		.size = sizeof(options),
 		.supplies = supplies,
 		.supply_count = 1,
+		.space = 512 << 20,
 	};
 	struct kocoon *kocoon;
 
@@ -96,6 +97,8 @@ static double open_and_close(const char *path)
 	for (int i = 0; i < PER_ROUND; i++) {
 		void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
+		if (!handle)
+			fprintf(stderr, "bench: %s\n", dlerror());
 		check(handle ? 0 : ENOENT, path);
 		dlclose(handle);
 	}

@@ -126,7 +126,7 @@ struct kocoon_options {
 	struct kocoon_hooks hooks;
 	const struct kocoon_policy
 		*policy; /* the kernel's switches; `threads`, `base` don't count */
-	uint64_t space; /* bytes of address space for modules; 0: 1 GiB */
+	uint64_t space; /* bytes of address space for modules, of somewhat below 2 GiB for all; 0: 256 MiB */
 	unsigned int cpus; /* per-CPU areas: threads in module code at one time; 0: 64 */
 	bool no_force_unload; /* as a kernel without CONFIG_MODULE_FORCE_UNLOAD */
 	/* release for vermagic and logs comes from the kernel */

@@ -7,7 +7,7 @@
 #include "live/lifecycle.h"
 
 enum { CPUS = 64, CPUS_MAX = 4096 };
-#define SPACE_DEFAULT (UINT64_C(1) << 30)
+#define SPACE_DEFAULT (UINT64_C(256) << 20)
 
 static const struct kocoon_options no_options = { .size = sizeof(no_options) };
 

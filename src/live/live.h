@@ -236,6 +236,7 @@ struct kocoon {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed; /* module_wq: CLOCK_MONOTONIC */
 	_Atomic(struct kocoon_loaded *) modules; /* newest first */
+	struct kocoon_loaded *patches; /* livepatch modules; under the mutex */
 	struct kc_name_table names; /* modules by name */
 	struct kc_name_table symbols; /* struct kc_live_export by name */
 	struct kc_stats stats;

@@ -29,6 +29,8 @@ struct klp_section {
 
 /* struct klp_modinfo, and the sections that are to be applied. */
 struct kc_livepatch {
+	/* The subsystem's list of patches: under the mutex. */
+	struct kocoon_loaded *next, *previous;
 	struct kc_ehdr ehdr;
 	Elf64_Shdr *sections; /* owned; sh_addr is where they are in memory */
 	uint32_t symbol_index; /* of the symbol table's section */
@@ -214,21 +216,34 @@ static int apply_object(const struct kocoon_loaded *patch, const char *object,
 
 /* ---- patches and objects ---- */
 
-static bool is_patch(const struct kocoon_loaded *module)
+static bool is_active(const struct kocoon_loaded *module)
 {
 	enum kocoon_module_state state = kc_state(module);
 
-	return module->livepatch && (state == KOCOON_STATE_LIVE || state == KOCOON_STATE_COMING);
+	return state == KOCOON_STATE_LIVE || state == KOCOON_STATE_COMING;
 }
 
-static struct kocoon_loaded *first_module(struct kocoon *kocoon)
+/* Patches have a list of their own: most modules are none, and pass by without a look at others. */
+static void list_patch(struct kocoon_loaded *patch)
 {
-	return atomic_load_explicit(&kocoon->modules, memory_order_acquire);
+	struct kocoon *kocoon = patch->kocoon;
+
+	patch->livepatch->next = kocoon->patches;
+	if (kocoon->patches)
+		kocoon->patches->livepatch->previous = patch;
+	kocoon->patches = patch;
 }
 
-static struct kocoon_loaded *next_module(struct kocoon_loaded *module)
+static void unlist_patch(struct kocoon_loaded *patch)
 {
-	return atomic_load_explicit(&module->next, memory_order_acquire);
+	struct kc_livepatch *livepatch = patch->livepatch;
+
+	if (livepatch->previous)
+		livepatch->previous->livepatch->next = livepatch->next;
+	else
+		patch->kocoon->patches = livepatch->next;
+	if (livepatch->next)
+		livepatch->next->livepatch->previous = livepatch->previous;
 }
 
 /* Whether patches may touch it: from coming to going. Under the mutex. */
@@ -246,8 +261,8 @@ static void clear_object(struct kocoon_loaded *object)
 	struct kocoon_loaded *patch;
 
 	set_alive(object, false);
-	for (patch = first_module(object->kocoon); patch; patch = next_module(patch))
-		for (uint32_t i = 0; is_patch(patch) && i < patch->livepatch->klp_count; i++) {
+	for (patch = object->kocoon->patches; patch; patch = patch->livepatch->next)
+		for (uint32_t i = 0; is_active(patch) && i < patch->livepatch->klp_count; i++) {
 			struct klp_section *section = &patch->livepatch->klp[i];
 
 			if (section->applied && strcmp(section->object, object->name) == 0)
@@ -268,8 +283,8 @@ static int apply_patches(struct kocoon_loaded *object, struct failure *failure)
 	int err = 0;
 
 	set_alive(object, true);
-	for (patch = first_module(object->kocoon); patch && !err; patch = next_module(patch)) {
-		if (!is_patch(patch))
+	for (patch = object->kocoon->patches; patch && !err; patch = patch->livepatch->next) {
+		if (!is_active(patch))
 			continue;
 		err = apply_object(patch, object->name, failure->text);
 		if (err)
@@ -309,6 +324,7 @@ int kc_copy_module_elf(struct kocoon_loaded *module, const struct kc_load *load)
 	copy(livepatch, module, load);
 	pthread_mutex_lock(&module->kocoon->mutex);
 	module->livepatch = livepatch;
+	list_patch(module);
 	err = apply_objects(module, &failure);
 	pthread_mutex_unlock(&module->kocoon->mutex);
 	if (err)
@@ -320,8 +336,15 @@ int kc_copy_module_elf(struct kocoon_loaded *module, const struct kc_load *load)
 /* Nobody takes it for a patch any more: its state tells. */
 void kc_free_module_elf(struct kocoon_loaded *module)
 {
-	free_livepatch(module->livepatch);
+	struct kc_livepatch *livepatch = module->livepatch;
+
+	if (!livepatch)
+		return;
+	pthread_mutex_lock(&module->kocoon->mutex);
+	unlist_patch(module);
 	module->livepatch = NULL;
+	pthread_mutex_unlock(&module->kocoon->mutex);
+	free_livepatch(livepatch);
 }
 
 int kc_livepatch_coming(struct kocoon_loaded *module)
