@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Init, exit, unloading, notifiers, and what module code relies on: per-CPU data, static keys and calls, the stack protector, data of every protection.
+ * Init, exit, unloading, notifiers, and what module code relies on: per-CPU data, static keys and
+ * calls, the stack protector, data of every protection.
  */
 #include "unit.h"
 
