@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -176,7 +177,22 @@ static void wait_for(struct kocoon *kocoon, const char *name)
 	kocoon_module_put(module);
 }
 
-/* Folders of sysfs, and parameters with them, come after the state. */
+/* A parameter can be set as soon as the module is COMING; the line of arguments comes later. */
+static void wait_for_arguments(struct kocoon *kocoon, const char *module, const char *parameter)
+{
+	char *text = NULL;
+
+	for (int i = 0; i < 5000 && !(text && text[0] == 'Y'); i++) {
+		free(text);
+		text = NULL;
+		pause_ms(1);
+		(void)kocoon_get_parameter(kocoon, module, parameter, &text);
+	}
+	assert_non_null(text);
+	assert_string_equal(text, "Y\n");
+	free(text);
+}
+
 static void let_go(struct kocoon *kocoon, const char *module, const char *parameter,
 		   const char *value)
 {
@@ -197,6 +213,7 @@ static void provider_that_loads(struct kocoon *kocoon, const char *args, int *pr
 
 	start(&provider);
 	wait_for(kocoon, "chain_a");
+	wait_for_arguments(kocoon, "chain_a", "wait");
 	assert_int_equal(kocoon_delete_module(kocoon, "chain_a", 0), -EBUSY);
 	start(&user);
 	pause_ms(100);
@@ -231,29 +248,43 @@ static void waits_in_vain(void **state)
 	assert_int_equal(references(kocoon, "chain_b"), -1);
 }
 
+static uint64_t merged(const struct kocoon *kocoon)
+{
+	struct kocoon_stats stats;
+
+	kocoon_statistics(kocoon, &stats);
+	return stats.merged_loads;
+}
+
+/* On a busy machine the second can come too late: it then loads by itself, and needs no gate. */
+static void converge(struct kocoon *kocoon, const char *args, int result)
+{
+	struct loader first = { .kocoon = kocoon, .module = "gate", .args = args };
+	struct loader second = { .kocoon = kocoon, .module = "gate", .args = "open=1" };
+	const uint64_t before = merged(kocoon);
+
+	for (int i = 0; i < 20 && merged(kocoon) == before; i++) {
+		kocoon_delete_module(kocoon, "gate", 0);
+		start(&first);
+		wait_for(kocoon, "gate");
+		start(&second);
+		pause_ms(100);
+		let_go(kocoon, "gate", "open", "1");
+		assert_int_equal(finish(&first), result);
+		finish(&second);
+	}
+	assert_int_equal(merged(kocoon), before + 1);
+	assert_int_equal(second.err, result);
+}
+
 static void one_file_is_one_load(void **state)
 {
 	struct kocoon *kocoon = *state;
-	struct loader first = { .kocoon = kocoon, .module = "gate", .args = "" }, second = first;
 
-	start(&first);
-	wait_for(kocoon, "gate");
-	start(&second);
-	pause_ms(100);
-	let_go(kocoon, "gate", "open", "1");
-	assert_int_equal(finish(&first), 0);
-	assert_int_equal(finish(&second), 0);
+	converge(kocoon, "", 0);
 	assert_int_equal(kocoon_delete_module(kocoon, "gate", 0), 0);
+	converge(kocoon, "value=-19", -ENODEV);
 	assert_int_equal(kocoon_delete_module(kocoon, "gate", 0), -ENOENT);
-
-	first.args = "value=-19";
-	start(&first);
-	wait_for(kocoon, "gate");
-	start(&second);
-	pause_ms(100);
-	let_go(kocoon, "gate", "open", "1");
-	assert_int_equal(finish(&first), -ENODEV);
-	assert_int_equal(finish(&second), -ENODEV);
 }
 
 static int open_kernel(void **state)

@@ -2,6 +2,7 @@
 /* Thousands of symbols and exports, large tables of every kind of protection. */
 #include "modules.h"
 
+/* clang-format off */
 #define TEN(what, number)                                                               \
 	what(number##0) what(number##1) what(number##2) what(number##3) what(number##4) \
 		what(number##5) what(number##6) what(number##7) what(number##8) what(number##9)
@@ -16,6 +17,7 @@
 	HUNDRED(what, 1)                                                                     \
 	HUNDRED(what, 2) HUNDRED(what, 3) HUNDRED(what, 4) HUNDRED(what, 5) HUNDRED(what, 6) \
 		HUNDRED(what, 7) HUNDRED(what, 8) HUNDRED(what, 9)
+/* clang-format on */
 
 /* 1##number: a number that begins with 0 would be octal. */
 #define FUNCTION(number)                        \
