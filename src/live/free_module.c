@@ -80,7 +80,8 @@ void kc_free_module(struct kocoon_loaded *module)
 	kc_sysfs_teardown(module);
 	/* It stays in the list, so that nobody loads another one of the name, but is used by none. */
 	kc_change_state(module, KOCOON_STATE_UNFORMED);
-	kc_params_destroy(module);
+	if (module->parsed)
+		kc_params_destroy(module);
 	kc_free_module_elf(module);
 	if (module->percpu_size)
 		kc_per_cpu_free(&kocoon->per_cpu, module->percpu_offset, module->percpu_size);

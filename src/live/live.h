@@ -144,6 +144,7 @@ struct kocoon_loaded {
 	size_t param_count;
 	char *args; /* owned: the argument string, which charp parameters may point into */
 	bool async_probe;
+	bool parsed; /* arguments have been, so parameters may have something to free */
 
 	/* What views show. Texts are owned. */
 	char *version, *srcversion; /* or NULL */

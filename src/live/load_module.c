@@ -306,6 +306,7 @@ static int form(struct kocoon_loaded *module, struct kc_load *load, const char *
 	if (err)
 		goto go;
 	*stage = KOCOON_STAGE_PARAMETERS;
+	module->parsed = true;
 	err = kc_parse_args(module, load->report);
 	if (err)
 		goto coming_cleanup;

@@ -36,6 +36,23 @@ static void log_findings(const struct kocoon *kocoon, const char *name,
 		       finding->found ? finding->found : "");
 }
 
+/* Somebody's report says why it failed, even where that is only the errno of the module's own. */
+static void explain(struct kocoon_report *report, enum kocoon_stage stage, int err)
+{
+	const struct kocoon_finding *finding;
+
+	for (size_t i = 0; (finding = kocoon_report_get(report, i)); i++)
+		if (finding->err)
+			return;
+	if (err == -ENOMEM)
+		kc_finding(report, stage, err, "out of memory");
+	else if (stage == KOCOON_STAGE_INIT)
+		kc_finding(report, stage, err, "the module's init returned %d (%s)", err,
+			   kocoon_errno_name(err) ? kocoon_errno_name(err) : "?");
+	else
+		kc_finding(report, stage, err, "refused by a notifier or a hook");
+}
+
 static int load(struct kocoon *kocoon, struct kc_span image, const char *args, int flags,
 		struct kocoon_report *report)
 {
@@ -51,6 +68,8 @@ static int load(struct kocoon *kocoon, struct kc_span image, const char *args, i
 	policy.force_modversions |= (flags & KOCOON_IGNORE_MODVERSIONS) != 0;
 	policy.force_vermagic |= (flags & KOCOON_IGNORE_VERMAGIC) != 0;
 	err = kc_load_module(kocoon, &request);
+	if (err)
+		explain(report, request.stage, err);
 	log_findings(kocoon, request.name, report);
 	if (err)
 		kc_stats_failed(kocoon, request.stage, *request.name ? request.name : NULL,
@@ -105,10 +124,12 @@ static int init_module_from_file(struct kocoon *kocoon, int fd, const char *args
 
 	if (!err && flags & KOCOON_COMPRESSED_FILE)
 		err = decompress(kocoon, &file, report);
-	if (err)
+	if (err) {
+		explain(report, KOCOON_STAGE_DECOMPRESS, err);
 		log_findings(kocoon, "", report);
-	else
+	} else {
 		err = load(kocoon, file.image, args, flags, report);
+	}
 	kc_unpacker_deinit(&file.unpacker);
 	kc_buffer_deinit(&file.packed);
 	kc_buffer_deinit(&file.unpacked);

@@ -93,6 +93,7 @@ int kc_per_cpu_init(struct kc_per_cpu *areas, struct kc_live_space *space, unsig
 	}
 	if (err) {
 		free(areas->cpus);
+		*areas = (struct kc_per_cpu){ 0 };
 		return err;
 	}
 	pthread_mutex_init(&areas->lock, NULL);
