@@ -85,10 +85,28 @@ struct file {
 	struct kc_span image;
 };
 
+/*
+ * A file that can be written to while it is read is refused. Differs from Linux: only what the
+ * caller's own descriptor could write is seen, not those of others.
+ */
+static int deny_write_access(int fd, struct kocoon_report *report)
+{
+	int mode = fcntl(fd, F_GETFL);
+	struct stat status;
+
+	if (mode < 0 || (mode & O_ACCMODE) != O_RDWR || fstat(fd, &status) < 0 ||
+	    !S_ISREG(status.st_mode))
+		return 0;
+	return kc_finding(report, KOCOON_STAGE_READ, -ETXTBSY,
+			  "the file is open for writing: open it for reading only");
+}
+
 static int read_file(struct kocoon *kocoon, int fd, struct file *file, struct kocoon_report *report)
 {
-	int err = kc_read_open_file(fd, "the file", KC_MODULE_IMAGE_MAX, &file->packed, report);
+	int err = deny_write_access(fd, report);
 
+	if (!err)
+		err = kc_read_open_file(fd, "the file", KC_MODULE_IMAGE_MAX, &file->packed, report);
 	if (!err && !file->packed.len)
 		err = kc_finding(report, KOCOON_STAGE_READ, -EINVAL, "the file is empty");
 	if (err)

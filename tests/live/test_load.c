@@ -123,6 +123,7 @@ static void looks_at_the_descriptor(void **state)
 	assert_int_equal(load_file(kocoon, made("empty", ""), O_RDONLY, 0), -EINVAL);
 	assert_int_equal(load_file(kocoon, made("text", long_text), O_WRONLY, 0), -EBADF);
 	assert_int_equal(load_file(kocoon, live_path("hello"), O_PATH, 0), -EBADF);
+	assert_int_equal(load_file(kocoon, made("text", long_text), O_RDWR, 0), -ETXTBSY);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(kocoon_finit_module(kocoon, fd, "", 0, NULL), -EINVAL);
