@@ -47,7 +47,7 @@ bench: ## how long it takes, beside depmod and beside a real kernel in an emulat
 	@scripts/install-packages build test
 	@scripts/fetch-kernel $(TEST_KINDS) >/dev/null
 	$(call configure,build-bench,,-Dbuildtype=release)
-	@ninja -C build-bench src/cli/kocoon $(QUIET)
+	@ninja -C build-bench src/cli/kocoon bench/bench_live bench/hello.so tests/live/test_live_cycles tests/modules/stamp $(QUIET)
 	@bench/run build-bench
 
 asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
