@@ -126,7 +126,8 @@ struct kocoon_options {
 	struct kocoon_hooks hooks;
 	const struct kocoon_policy
 		*policy; /* the kernel's switches; `threads`, `base` don't count */
-	uint64_t space; /* bytes of address space for modules, of somewhat below 2 GiB for all; 0: 256 MiB */
+	uint64_t
+		space; /* bytes of address space for modules, of somewhat below 2 GiB for all; 0: 256 MiB */
 	unsigned int cpus; /* per-CPU areas: threads in module code at one time; 0: 64 */
 	bool no_force_unload; /* as a kernel without CONFIG_MODULE_FORCE_UNLOAD */
 	/* release for vermagic and logs comes from the kernel */
@@ -338,7 +339,8 @@ struct kocoon_stats { /* kernel/module/stats.c */
 	uint64_t failed_becoming; /* refused before layout */
 	uint64_t failed_loads; /* refused later */
 	uint64_t failed_by_stage[KOCOON_STAGE_KERNEL + 1];
-	uint64_t total_module_bytes; /* of memory of modules that were loaded, init regions included */
+	uint64_t
+		total_module_bytes; /* of memory of modules that were loaded, init regions included */
 	uint64_t total_text_bytes;
 	uint64_t invalid_kread_bytes, invalid_decompress_bytes, invalid_becoming_bytes,
 		invalid_module_bytes; /* wasted on failures */
