@@ -48,6 +48,7 @@ void kc_change_state(struct kocoon_loaded *module, enum kocoon_module_state stat
 {
 	pthread_mutex_lock(&module->kocoon->mutex);
 	kc_set_state(module, state);
+	pthread_cond_broadcast(&module->kocoon->changed);
 	pthread_mutex_unlock(&module->kocoon->mutex);
 }
 
@@ -58,7 +59,6 @@ static void unlist(struct kocoon_loaded *module)
 
 	pthread_mutex_lock(&kocoon->mutex);
 	kc_module_unload_free(module);
-	kc_exports_remove(module);
 	if (module->listed) {
 		kc_list_remove(module);
 		kc_track_unload(kocoon, module);
@@ -79,7 +79,10 @@ void kc_free_module(struct kocoon_loaded *module)
 
 	kc_sysfs_teardown(module);
 	/* It stays in the list, so that nobody loads another one of the name, but is used by none. */
-	kc_change_state(module, KOCOON_STATE_UNFORMED);
+	pthread_mutex_lock(&kocoon->mutex);
+	kc_set_state(module, KOCOON_STATE_UNFORMED);
+	kc_exports_remove(module);
+	pthread_mutex_unlock(&kocoon->mutex);
 	if (module->parsed)
 		kc_params_destroy(module);
 	kc_free_module_elf(module);

@@ -46,12 +46,12 @@ static void settle(struct kocoon_loaded *module, struct kc_init_waste *waste)
 {
 	struct kocoon *kocoon = module->kocoon;
 
-	pthread_mutex_lock(&kocoon->mutex);
-	kc_kallsyms_switch_to_core(module);
 	if (kc_protect_after_init(module))
 		kc_log(kocoon, KOCOON_LOG_WARNING,
 		       "%s: data that is to be read-only after init stays writable: no memory",
 		       module->name);
+	pthread_mutex_lock(&kocoon->mutex);
+	kc_kallsyms_switch_to_core(module);
 	kc_stats_loaded(kocoon, module);
 	kc_hide_init(module, waste);
 	kocoon_module_put(module);

@@ -166,6 +166,11 @@ static void delete_all(struct kocoon *kocoon)
 
 	while (delete_some(kocoon))
 		;
+	/* A user may have waited for a module that began to load later, and goes first. */
+	pthread_mutex_lock(&kocoon->mutex);
+	for (module = atomic_load(&kocoon->modules); module; module = atomic_load(&module->next))
+		kc_module_unload_free(module);
+	pthread_mutex_unlock(&kocoon->mutex);
 	while ((module = atomic_load(&kocoon->modules)))
 		kc_free_module(module);
 }

@@ -290,6 +290,11 @@ struct kocoon_loaded *kc_find_module_all(struct kocoon *kocoon, const char *name
 					 bool even_unformed);
 /* strong_try_module_get(): -EBUSY while COMING, -ENOENT once GOING. NULL: 0. */
 int kc_strong_try_module_get(struct kocoon_loaded *module);
+/*
+ * kocoon_module_put() that says nothing, for where no hook may be called: never below zero, false
+ * if nobody held a reference.
+ */
+bool kc_module_put(struct kocoon_loaded *module);
 /* Also in the image. Under the mutex. */
 void kc_set_state(struct kocoon_loaded *module, enum kocoon_module_state state);
 void kc_set_taint(struct kocoon_loaded *module, unsigned int bit); /* and the kernel's */
@@ -299,7 +304,7 @@ struct kocoon_loaded *kc_loaded_at(const struct kocoon *kocoon, uint64_t this_mo
 /* Into the list, with a name that room was reserved for, and out of it; under the mutex. */
 void kc_list_add(struct kocoon_loaded *module);
 void kc_list_remove(struct kocoon_loaded *module);
-/* kc_set_state() with the mutex taken for it. */
+/* kc_set_state() with the mutex taken for it; who waits for a state is woken. */
 void kc_change_state(struct kocoon_loaded *module, enum kocoon_module_state state);
 /* Whether an address is in a region of this kind; false once that is gone. */
 bool kc_region_holds(const struct kocoon_loaded *module, enum kocoon_region_kind kind,

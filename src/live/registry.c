@@ -120,11 +120,13 @@ void kocoon_read_unlock(void)
 
 bool kocoon_try_module_get(struct kocoon_loaded *module)
 {
+	enum kocoon_module_state state;
 	int count;
 
 	if (!module)
 		return true;
-	if (kc_state(module) == KOCOON_STATE_GOING)
+	state = kc_state(module);
+	if (state == KOCOON_STATE_GOING || state == KOCOON_STATE_UNFORMED)
 		return false;
 	count = atomic_load_explicit(module->refcnt, memory_order_relaxed);
 	while (count)
@@ -139,19 +141,21 @@ void kocoon_module_get(struct kocoon_loaded *module)
 		atomic_fetch_add(module->refcnt, 1);
 }
 
-/* Never below zero: a reference too many given back is said, and not counted. */
-void kocoon_module_put(struct kocoon_loaded *module)
+bool kc_module_put(struct kocoon_loaded *module)
 {
-	int count;
+	int count = atomic_load_explicit(module->refcnt, memory_order_relaxed);
 
-	if (!module)
-		return;
-	count = atomic_load_explicit(module->refcnt, memory_order_relaxed);
 	while (count > 0)
 		if (atomic_compare_exchange_weak(module->refcnt, &count, count - 1))
-			return;
-	kc_log(module->kocoon, KOCOON_LOG_WARNING,
-	       "%s: a reference was given back that nobody held", module->name);
+			return true;
+	return false;
+}
+
+void kocoon_module_put(struct kocoon_loaded *module)
+{
+	if (module && !kc_module_put(module))
+		kc_log(module->kocoon, KOCOON_LOG_WARNING,
+		       "%s: a reference was given back that nobody held", module->name);
 }
 
 int kocoon_module_refcount(const struct kocoon_loaded *module)

@@ -86,7 +86,7 @@ void kc_module_unload_free(struct kocoon_loaded *user)
 
 		user->target_list = use->next_of_user;
 		unlink_from_used(use);
-		kocoon_module_put(use->used);
+		kc_module_put(use->used);
 		free(use);
 	}
 }
@@ -189,36 +189,54 @@ void *kocoon_symbol_get(struct kocoon *kocoon, const char *name)
 {
 	const struct kc_live_export *found;
 	void *address = NULL;
+	bool for_all;
 
 	kc_rcu_read_lock();
 	found = find_symbol(kocoon, name, kc_hash(name));
-	if (found && !found->export->gpl_only)
+	for_all = found && !found->export->gpl_only;
+	if (found && !for_all && kc_strong_try_module_get(found->owner) == 0)
+		address = (void *)(uintptr_t)found->export->address;
+	kc_rcu_read_unlock();
+	if (for_all)
 		kc_log(kocoon, KOCOON_LOG_WARNING,
 		       "%s: asked for at run time, but is not exported to GPL-compatible modules "
 		       "only",
 		       name);
-	else if (found && kc_strong_try_module_get(found->owner) == 0)
-		address = (void *)(uintptr_t)found->export->address;
-	kc_rcu_read_unlock();
 	return address;
+}
+
+static void say_not_held(struct kocoon *kocoon)
+{
+	kc_log(kocoon, KOCOON_LOG_WARNING,
+	       "a symbol was given back whose module nobody held a reference of");
 }
 
 void kocoon_symbol_put(struct kocoon *kocoon, const char *name)
 {
 	const struct kc_live_export *found;
+	bool held = true;
 
 	kc_rcu_read_lock();
 	found = find_symbol(kocoon, name, kc_hash(name));
-	if (found)
-		kocoon_module_put(found->owner);
+	if (found && found->owner)
+		held = kc_module_put(found->owner);
 	kc_rcu_read_unlock();
+	if (!held)
+		say_not_held(kocoon);
 }
 
 void kocoon_symbol_put_addr(struct kocoon *kocoon, const void *address)
 {
+	struct kocoon_loaded *module;
+	bool held = true;
+
 	kc_rcu_read_lock();
-	kocoon_module_put(kocoon_module_text_address(kocoon, (uintptr_t)address));
+	module = kocoon_module_text_address(kocoon, (uintptr_t)address);
+	if (module)
+		held = kc_module_put(module);
 	kc_rcu_read_unlock();
+	if (!held)
+		say_not_held(kocoon);
 }
 
 /* ---- exports of modules come and go ---- */
