@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What goes wrong when it can: refusals at every station of a load, with the subsystem's own
+ * functions called from its hooks, and readers that come while a module is taken apart.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "live/lifecycle.h"
+#include "supplies.h"
+
+static int refuse_coming(void *context, enum kocoon_module_state event,
+			 struct kocoon_loaded *module)
+{
+	(void)context;
+	(void)module;
+	return event == KOCOON_STATE_COMING ? -EPERM : 0;
+}
+
+/* ---- a subsystem that can't be made ---- */
+
+static void too_little_space(void **state)
+{
+	struct kocoon_options options = { .space = 4096 };
+
+	(void)state;
+	for (; options.space < 1 << 20; options.space += 4096) {
+		struct kocoon *kocoon = live_new(NULL, &options);
+
+		kocoon_free(kocoon);
+	}
+	options.cpus = 4096;
+	assert_null(live_new(NULL, &options));
+}
+
+/* ---- a module that is refused before its parameters were read ---- */
+
+/* No function of it may be called: the kernel doesn't, either. */
+static void refused_before_arguments(void **state)
+{
+	struct kocoon *kocoon = live_new(NULL, NULL);
+
+	(void)state;
+	assert_non_null(kocoon);
+	assert_int_equal(kocoon_register_notifier(kocoon, refuse_coming, NULL, 0), 0);
+	live_forget();
+	assert_int_equal(live_load(kocoon, "parameters", ""), -EPERM);
+	assert_int_equal(live_said_count("parameters"), 0);
+	kocoon_free(kocoon);
+}
+
+/* ---- references of what is on its way out ---- */
+
+static void none_of_the_unformed(void **state)
+{
+	struct kocoon *kocoon = live_new(NULL, NULL);
+	struct kocoon_loaded *module;
+
+	(void)state;
+	assert_non_null(kocoon);
+	module = kc_loaded_new(kocoon, "half");
+	assert_non_null(module);
+	assert_false(kocoon_try_module_get(module));
+	assert_int_equal(kc_strong_try_module_get(module), -ENOENT);
+	kc_loaded_free(module);
+	kocoon_free(kocoon);
+}
+
+static struct kocoon *asked;
+static const char *asked_for;
+static uint64_t answer;
+
+static void ask_for_symbol(void *argument)
+{
+	(void)argument;
+	answer = kocoon_symbol_address(asked, asked_for);
+}
+
+/* As a module's struct kernel_param_ops. */
+struct param_ops {
+	uint64_t flags;
+	void *set, *get;
+	void (*free)(void *argument);
+};
+
+/* What it exports can't be imported while a module is taken apart: its parameters are, then. */
+static void no_symbols_of_the_unformed(void **state)
+{
+	static const struct param_ops ops = { .free = ask_for_symbol };
+	struct kocoon *kocoon = live_new(NULL, NULL);
+	struct kocoon_loaded *module;
+	char name[64];
+
+	(void)state;
+	assert_non_null(kocoon);
+	assert_int_equal(live_load(kocoon, "chain_a", ""), 0);
+	module = kocoon_find_get(kocoon, "chain_a");
+	assert_non_null(module);
+	kocoon_module_put(module);
+	assert_true(module->export_count > 0);
+	assert_true(module->param_count > 0);
+	module->params[0].ops = (uintptr_t)&ops;
+	snprintf(name, sizeof(name), "%s", module->exports[0].name);
+	asked = kocoon;
+	asked_for = name;
+	ask_for_symbol(NULL);
+	assert_int_not_equal(answer, 0);
+	assert_int_equal(kocoon_delete_module(kocoon, "chain_a", 0), 0);
+	assert_int_equal(answer, 0);
+	kocoon_free(kocoon);
+}
+
+/* ---- what is left is dropped, whatever uses what ---- */
+
+static void user_is_older(void **state)
+{
+	enum { OTHERS = 40 };
+	struct kocoon *kocoon = live_new(NULL, NULL);
+	struct kocoon_loaded *user, *used;
+	unsigned char *image;
+	size_t len;
+
+	(void)state;
+	assert_non_null(kocoon);
+	assert_int_equal(live_load(kocoon, "hello", ""), 0);
+	user = kocoon_find_get(kocoon, "hello");
+	image = live_image("hello", &len);
+	assert_non_null(image);
+	for (int i = 0; i < OTHERS; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "hello%d", i);
+		assert_true(live_rename(image, len, name));
+		assert_int_equal(kocoon_init_module(kocoon, image, len, "", NULL), 0);
+		assert_non_null(kocoon_find_get(kocoon, name));
+	}
+	free(image);
+	assert_int_equal(live_load(kocoon, "chain_a", ""), 0);
+	used = kocoon_find_get(kocoon, "chain_a");
+	pthread_mutex_lock(&kocoon->mutex);
+	assert_int_equal(kc_ref_module(user, used), 0);
+	pthread_mutex_unlock(&kocoon->mutex);
+	kocoon_free(kocoon);
+}
+
+/* ---- hooks that call back ---- */
+
+static void ask_all(void *context, enum kocoon_log_level level, const char *text)
+{
+	struct kocoon *const *kocoon = context;
+	struct kocoon_stats stats;
+
+	(void)level;
+	(void)text;
+	if (!*kocoon)
+		return;
+	kocoon_statistics(*kocoon, &stats);
+	/* Takes the mutex. */
+	assert_int_equal(kocoon_delete_module(*kocoon, "nobody", 0), -ENOENT);
+	kocoon_synchronize(*kocoon);
+}
+
+static void log_hook_calls_back(void **state)
+{
+	struct kocoon *kocoon = NULL;
+	const struct kocoon_options options = { .hooks = { .context = &kocoon, .log = ask_all } };
+	struct kocoon_loaded *module;
+
+	(void)state;
+	kocoon = live_new(NULL, &options);
+	assert_non_null(kocoon);
+	assert_int_equal(live_load(kocoon, "chain_a", ""), 0);
+	assert_int_equal(live_load(kocoon, "chain_b", ""), 0);
+	module = kocoon_find_get(kocoon, "chain_a");
+	assert_non_null(module);
+	kocoon_symbol_get(kocoon, module->exports[0].name);
+	/* More than there were: chain_b's is gone as well. */
+	for (int i = 0; i < 8; i++)
+		kocoon_module_put(module);
+	for (int i = 0; i < 8; i++)
+		kocoon_symbol_put(kocoon, module->exports[0].name);
+	assert_int_equal(kocoon_delete_module(kocoon, "chain_b", 0), 0);
+	kocoon_free(kocoon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(too_little_space),
+		cmocka_unit_test(refused_before_arguments),
+		cmocka_unit_test(none_of_the_unformed),
+		cmocka_unit_test(no_symbols_of_the_unformed),
+		cmocka_unit_test(user_is_older),
+		cmocka_unit_test(log_hook_calls_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
