@@ -53,7 +53,8 @@ struct kocoon_supply {
 	size_t size;
 	const char *ns; /* namespace, or NULL; copied */
 	bool gpl_only;
-	bool has_crc; /* false: the kernel image's CRC for this name, if it has one; else any version fits */
+	/* false: the kernel image's CRC for this name, if it has one; else any version fits */
+	bool has_crc;
 	uint32_t crc;
 };
 
@@ -114,7 +115,7 @@ struct kocoon_hooks {
 	 * it before, which mostly ends the process. longjmp() out of it is allowed.
 	 */
 	void (*trap)(void *context, const struct kocoon_trap_info *info);
-	/* The livepatch side: a module that patches may concern comes, or goes. Negative: refused. */
+	/* The livepatch side: a module that patches may concern comes, goes. Negative: refused. */
 	int (*livepatch_coming)(void *context, struct kocoon_loaded *module);
 	void (*livepatch_going)(void *context, struct kocoon_loaded *module);
 };
@@ -126,8 +127,8 @@ struct kocoon_options {
 	struct kocoon_hooks hooks;
 	const struct kocoon_policy
 		*policy; /* the kernel's switches; `threads`, `base` don't count */
-	uint64_t
-		space; /* bytes of address space for modules, of somewhat below 2 GiB for all; 0: 256 MiB */
+	/* Bytes of address space, of somewhat below 2 GiB for all subsystems; 0: 256 MiB. */
+	uint64_t space;
 	unsigned int cpus; /* per-CPU areas: threads in module code at one time; 0: 64 */
 	bool no_force_unload; /* as a kernel without CONFIG_MODULE_FORCE_UNLOAD */
 	/* release for vermagic and logs comes from the kernel */
@@ -305,11 +306,11 @@ struct kocoon_reader {
  * /proc/sys/kernel/{tainted,modprobe,modules_disabled}, /sys/kernel/debug/modules/... -ENOENT,
  * -ENOTDIR, -EISDIR; -EINVAL from readlink of what is no link. Links are followed as by open(2) and
  * lstat(2); "." and ".." are no names. Permissions are told, not enforced: a file that can't be
- * read, or not be written, is -EIO. While a call is in a module's files, unloading the module waits.
+ * read, or not be written, is -EIO. While a call is in a module's files, unloading the module
  */
 KOCOON_API int kocoon_view_stat(struct kocoon *kocoon, const char *path,
 				struct kocoon_view *view_ret);
-/* Not 0 ends the listing and is returned. May do anything: it is called with a list that is made. */
+/* Not 0 ends the listing and is returned. May do anything: the list is made before. */
 typedef int kocoon_view_fn(void *context, const char *name, const struct kocoon_view *view);
 KOCOON_API int kocoon_view_list(struct kocoon *kocoon, const char *path, kocoon_view_fn *fn,
 				void *context);
@@ -339,8 +340,8 @@ struct kocoon_stats { /* kernel/module/stats.c */
 	uint64_t failed_becoming; /* refused before layout */
 	uint64_t failed_loads; /* refused later */
 	uint64_t failed_by_stage[KOCOON_STAGE_KERNEL + 1];
-	uint64_t
-		total_module_bytes; /* of memory of modules that were loaded, init regions included */
+	/* of memory of modules that were loaded, init regions included */
+	uint64_t total_module_bytes;
 	uint64_t total_text_bytes;
 	uint64_t invalid_kread_bytes, invalid_decompress_bytes, invalid_becoming_bytes,
 		invalid_module_bytes; /* wasted on failures */
@@ -370,9 +371,12 @@ KOCOON_API int kocoon_livepatch_apply(struct kocoon *kocoon, struct kocoon_loade
  */
 KOCOON_API void kocoon_enter(struct kocoon *kocoon);
 KOCOON_API void kocoon_leave(struct kocoon *kocoon);
-/* The number of the calling thread's area, as smp_processor_id() would return it; -1: not inside. */
+/* The calling thread's CPU, as smp_processor_id() would return it; -1: not inside. */
 KOCOON_API int kocoon_cpu(const struct kocoon *kocoon);
-/* Address in this process of a per-CPU symbol or offset in the area of one CPU. NULL: no such CPU. */
+/*
+ * Where the loader writes a per-CPU variable of one CPU, by its offset: the same memory that module
+ * code sees at another address. NULL: no such CPU or offset.
+ */
 KOCOON_API void *kocoon_per_cpu(const struct kocoon *kocoon, uint64_t offset, unsigned int cpu);
 
 #ifdef __cplusplus

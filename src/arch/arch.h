@@ -117,7 +117,7 @@ struct kc_arch {
 	 * the module, or to what can't be patched. -ENOTSUP: what the CPU needs isn't supported.
 	 */
 	int (*finalize)(const struct kc_finalize *finalize);
-	/* Sorts an exception table in memory (sort_extable()): entries hold self-relative offsets. */
+	/* Sorts an exception table in memory (sort_extable()): its offsets are self-relative. */
 	void (*sort_extable)(const struct kc_place *table);
 };
 

@@ -78,7 +78,7 @@ void kc_free_module(struct kocoon_loaded *module)
 	struct kocoon *kocoon = module->kocoon;
 
 	kc_sysfs_teardown(module);
-	/* It stays in the list, so that nobody loads another one of the name, but is used by none. */
+	/* It stays in the list, so that nobody loads another of the name, but is used by none. */
 	pthread_mutex_lock(&kocoon->mutex);
 	kc_set_state(module, KOCOON_STATE_UNFORMED);
 	kc_exports_remove(module);

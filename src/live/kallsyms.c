@@ -3,8 +3,8 @@
  * Symbols of modules by address and by name (kernel/module/kallsyms.c: find_kallsyms_symbol(),
  * module_address_lookup(), module_kallsyms_lookup_name()).
  *
- * Consumes the two tables that kc_add_kallsyms() wrote into the module's memory: the whole one while
- * it is COMING, the core one behind that. Readers hold RCU and nothing else.
+ * Consumes the two tables that kc_add_kallsyms() wrote into the module's memory: the whole one
+ * while it is COMING, the core one behind that. Readers hold RCU and nothing else.
  *
  * Differs from Linux: the kernel looks at every symbol for every question. Here the first question
  * to a table makes an index of it: addresses in order, and a hash of the names. It is published by

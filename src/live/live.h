@@ -278,8 +278,8 @@ bool kc_capable(const struct kocoon *kocoon);
 /* ---- memory of a module, by module addresses: access.c
  *
  * Module memory as the loader sees it, bounds checked: in the module, in others of its subsystem (a
- * parameter's variable), in data that was supplied. `module` may be NULL: of the subsystem whose code
- * the calling thread is in. NULL: not to be touched. */
+ * parameter's variable), in data that was supplied. `module` may be NULL: of the subsystem whose
+ * code the calling thread is in. NULL: not to be touched. */
 const uint8_t *kc_module_bytes(const struct kocoon_loaded *module, uint64_t address, uint64_t size);
 /* A NUL-terminated string in the module's own memory; NULL: none. */
 const char *kc_module_string(const struct kocoon_loaded *module, uint64_t address);
@@ -314,7 +314,7 @@ bool kc_region_holds(const struct kocoon_loaded *module, enum kocoon_region_kind
 /* resolve_symbol_wait(): 30 s for a provider that is loading. */
 enum kocoon_import_state kc_resolve_symbol_wait(struct kocoon_loaded *module, struct kc_load *load,
 						struct kc_import *import);
-/* ref_module(): `user` uses `used` (NULL: the kernel side) from now on. -EBUSY, -ENOENT, -ENOMEM. */
+/* ref_module(): `user` uses `used` (NULL: the kernel side) now. -EBUSY, -ENOENT, -ENOMEM. */
 int kc_ref_module(struct kocoon_loaded *user, struct kocoon_loaded *used);
 void kc_module_unload_free(struct kocoon_loaded *user); /* it uses nobody any more */
 /* Entries for the module's exports, and room for them in the table. 0 or -ENOMEM. */
@@ -475,7 +475,7 @@ static inline void kc_count(uint64_t *counter, uint64_t more)
 	__atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
 }
 
-/* A load that failed at `stage`, of an image of `bytes`; `name` may be NULL. Not under the mutex. */
+/* A load that failed at `stage`, of so many bytes; `name` may be NULL. Not under the mutex. */
 void kc_stats_failed(struct kocoon *kocoon, enum kocoon_stage stage, const char *name,
 		     uint64_t bytes);
 /* While its init regions are there still, which count. */

@@ -3,10 +3,10 @@
  * Livepatch modules (kernel/module/livepatch.c; klp_module_coming(), klp_module_going() and what
  * they do about relocations, kernel/livepatch/core.c).
  *
- * Consumes what a patch's file says in its SHF_RELA_LIVEPATCH sections, which a load has left alone.
- * A section for an object is applied once both are there, whichever comes last, and its places are
- * zero again when the object goes. All under the mutex, which also keeps an object from going
- * meanwhile; text is written through the space's writable mapping.
+ * Consumes what a patch's file says in its SHF_RELA_LIVEPATCH sections, which a load has left
+ * alone. A section for an object is applied once both are there, whichever comes last, and its
+ * places are zero again when the object goes. All under the mutex, which also keeps an object from
+ * going meanwhile; text is written through the space's writable mapping.
  *
  * Differs from Linux: every livepatch module counts, enabled or not, since what enables one is the
  * program's. The symbols' values are kept beside the module's own table, which readers look at
@@ -34,8 +34,8 @@ struct kc_livepatch {
 	struct kc_ehdr ehdr;
 	Elf64_Shdr *sections; /* owned; sh_addr is where they are in memory */
 	uint32_t symbol_index; /* of the symbol table's section */
-	uint8_t *
-		symbols; /* owned: Elf64_Sym as in the core table, values of livepatch symbols apart */
+	/* Owned: Elf64_Sym as in the core table, values of livepatch symbols apart. */
+	uint8_t *symbols;
 	uint64_t symbol_count;
 	struct klp_section *klp; /* owned */
 	uint32_t klp_count;

@@ -211,11 +211,13 @@ int kc_live_space_protect(struct kc_live_space *space, uint64_t address, uint64_
 static bool make_inaccessible(struct kc_live_space *space, uint64_t address, uint64_t size)
 {
 	void *place = (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
+	void *mapped;
 
 	if (set_protection(space, address, size, KC_PROTECTION_NONE) == 0)
 		return true;
-	return mmap(place, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, space->fd,
-		    (off_t)(address - space->base)) == place;
+	mapped = mmap(place, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, space->fd,
+		      (off_t)(address - space->base));
+	return mapped == place;
 }
 
 void kc_live_space_free(struct kc_live_space *space, uint64_t address, uint64_t size)

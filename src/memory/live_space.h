@@ -49,8 +49,8 @@ KC_MUST_CHECK int kc_live_space_init(struct kc_live_space *space, uint64_t size,
 void kc_live_space_deinit(struct kc_live_space *space);
 
 /*
- * A run of whole pages, inaccessible at its address so far, guarded behind. What of it is to be used
- * has to be cleared first: it may hold what somebody left. -ENOMEM.
+ * A run of whole pages, inaccessible at its address so far, guarded behind. What of it is to be
+ * used has to be cleared first: it may hold what somebody left. -ENOMEM.
  */
 KC_MUST_CHECK int kc_live_space_allocate(struct kc_live_space *space, uint64_t size,
 					 uint64_t *address_ret);

@@ -38,7 +38,7 @@ unsigned char *live_image(const char *module, size_t *len_ret);
 bool live_rename(unsigned char *image, size_t len, const char *name);
 
 /* ---- calling what modules have ---- */
-/* Address of a function or variable by its name "module:symbol"; fails the program if it is none. */
+/* Address of a function or variable by its name "module:symbol"; none ends the program. */
 uint64_t live_symbol(struct kocoon *kocoon, const char *name);
 /* Calls a function of up to two numbers or pointers with the thread inside of the subsystem. */
 long live_call(struct kocoon *kocoon, const char *name, uint64_t first, uint64_t second);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /*
- * A livepatch module, once `edit` has made its sections .klp_* what livepatch relocates: pointers to
- * a function that the module hello doesn't export, and to a variable that the kernel doesn't.
+ * A livepatch module, once `edit` has made its sections .klp_* what livepatch relocates: pointers
+ * to a function that the module hello doesn't export, and to a variable that the kernel doesn't.
  */
 #include "modules.h"
 

@@ -6,8 +6,8 @@
  *
  * Consumes /plan, one action a line, fields separated by tabs:
  *
- *	load INDEX FLAGS		finit_module("/m/INDEX", "", FLAGS) in another process, up to
- *					where the module's init would run (see hold.c)
+ *	load INDEX FLAGS		finit_module("/m/INDEX", "", FLAGS) in another process, up
+ *					to where the module's init would run (see hold.c)
  *	section NAME SIZE		sends that section of it
  *	release				lets it go on
  *	memory NAME START END		sends memory of the kernel's, between two symbols
