@@ -200,7 +200,7 @@ static double look_up_symbols(const struct kocoon *kocoon, const struct addresse
 			      ? 0
 			      : ENOENT,
 		      "lookup_address");
-	return LOOKUPS / 10 / (now() - start);
+	return (double)LOOKUPS / 10 / (now() - start);
 }
 
 struct beside {

@@ -177,6 +177,7 @@ static bool apply(const struct kocoon_loaded *module, uint64_t ip, const struct 
 		  const siginfo_t *info, ucontext_t *context)
 {
 	greg_t *regs = context->uc_mcontext.gregs;
+	uint64_t left;
 
 	switch (fixup->type) {
 	case EX_TYPE_DEFAULT:
@@ -210,8 +211,9 @@ static bool apply(const struct kocoon_loaded *module, uint64_t ip, const struct 
 		*reg_at(context, fixup->reg) = fixup->imm;
 		return true;
 	case EX_TYPE_UCOPY_LEN:
-		regs[REG_RCX] = (greg_t)((uint64_t)fixup->imm * (uint64_t)regs[REG_RCX] +
-					 (uint64_t)*reg_at(context, fixup->reg));
+		left = (uint64_t)regs[REG_RCX] * (uint64_t)fixup->imm;
+		left += (uint64_t)*reg_at(context, fixup->reg);
+		regs[REG_RCX] = (greg_t)left;
 		return true;
 	case EX_TYPE_ZEROPAD:
 		return zeropad(module, ip, info, context);

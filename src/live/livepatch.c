@@ -15,6 +15,7 @@
 #include "live/live.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "module/livepatch.h"
@@ -75,7 +76,7 @@ static int allocate(struct kc_livepatch *livepatch, const struct kocoon_loaded *
 		}
 	livepatch->symbol_count = module->core_kallsyms.count;
 	livepatch->sections = calloc(load->ehdr.shnum, sizeof(*livepatch->sections));
-	livepatch->symbols = calloc(livepatch->symbol_count + 1, sizeof(Elf64_Sym));
+	livepatch->symbols = calloc(1, (livepatch->symbol_count + 1) * sizeof(Elf64_Sym));
 	livepatch->klp = calloc(livepatch->klp_count + 1, sizeof(*livepatch->klp));
 	livepatch->entries = malloc(bytes + 1);
 	return livepatch->sections && livepatch->symbols && livepatch->klp && livepatch->entries
@@ -168,7 +169,7 @@ static int apply_section(const struct kocoon_loaded *patch, struct klp_section *
 	struct kc_place place;
 	int err = kc_klp_resolve_symbols(&resolution);
 
-	strcpy(fault_ret, resolution.fault);
+	memcpy(fault_ret, resolution.fault, KC_KLP_FAULT_SIZE);
 	if (err || !find_target(patch, section, &place))
 		return err;
 	relocations.target = place.bytes;
@@ -177,7 +178,8 @@ static int apply_section(const struct kocoon_loaded *patch, struct klp_section *
 	err = patch->kocoon->arch->apply_relocate_add(&relocations);
 	section->applied = err == 0;
 	if (err)
-		strcpy(fault_ret, "a relocation does not fit its place");
+		(void)snprintf(fault_ret, KC_KLP_FAULT_SIZE,
+			       "a relocation does not fit its place");
 	return err;
 }
 

@@ -15,7 +15,7 @@ void kc_log(const struct kocoon *kocoon, enum kocoon_log_level level, const char
 	if (!kocoon->hooks.log)
 		return;
 	va_start(values, format);
-	vsnprintf(line, sizeof(line), format, values);
+	(void)vsnprintf(line, sizeof(line), format, values);
 	va_end(values);
 	kocoon->hooks.log(kocoon->hooks.context, level, line);
 }

@@ -10,11 +10,11 @@
 
 bool kc_klp_section_object(const char *section, char object_ret[KC_KLP_OBJECT_SIZE])
 {
-	char object[KC_KLP_OBJECT_SIZE];
+	char object[KC_KLP_OBJECT_SIZE] = { 0 };
 
 	if (sscanf(section, ".klp.rela.%55[^.]", object) != 1)
 		return false;
-	strcpy(object_ret, object);
+	memcpy(object_ret, object, sizeof(object));
 	return true;
 }
 
@@ -23,7 +23,7 @@ static int KC_PRINTF(2, 3) refuse(struct kc_klp_resolution *resolution, const ch
 	va_list values;
 
 	va_start(values, format);
-	vsnprintf(resolution->fault, sizeof(resolution->fault), format, values);
+	(void)vsnprintf(resolution->fault, sizeof(resolution->fault), format, values);
 	va_end(values);
 	return -EINVAL;
 }
@@ -56,7 +56,7 @@ static int resolve_symbol(struct kc_klp_resolution *resolution, uint64_t index)
 	uint8_t *place = resolution->symbols + index * sizeof(Elf64_Sym);
 	const char *name;
 	Elf64_Sym symbol;
-	uint64_t value;
+	uint64_t value = 0;
 	int err;
 
 	/* Differs from Linux: a symbol outside of the table is refused, not read. */
