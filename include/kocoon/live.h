@@ -184,6 +184,9 @@ KOCOON_API void kocoon_synchronize(struct kocoon *kocoon);
  * A struct kocoon_loaded stays valid while the caller holds a reference of the module
  * (kocoon_find_get, kocoon_try_module_get), inside call-backs that are given it, and between
  * kocoon_read_lock() and kocoon_read_unlock(), which nest and never block.
+ *
+ * As in the kernel, no reference keeps a module whose init fails, nor one that is unloaded by force:
+ * one that is LIVE once the reference is held stays, one that is COMING may not.
  */
 KOCOON_API void kocoon_read_lock(void);
 KOCOON_API void kocoon_read_unlock(void);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "live/lifecycle.h"
 #include "supplies.h"
@@ -187,6 +188,89 @@ static void log_hook_calls_back(void **state)
 	kocoon_free(kocoon);
 }
 
+/* ---- waiters are woken by what they wait for ---- */
+
+struct user {
+	struct kocoon *kocoon;
+	pthread_t thread;
+	int err;
+};
+
+static void *load_user(void *context)
+{
+	struct user *user = context;
+
+	user->err = live_load(user->kocoon, "chain_b", "");
+	return NULL;
+}
+
+/* The user waits for its provider to be LIVE, as the notifier then waits for the user. */
+static int wait_for_user(void *context, enum kocoon_module_state event,
+			 struct kocoon_loaded *module)
+{
+	const struct timespec until_it_waits = { .tv_nsec = 200000000 };
+	struct user *user = context;
+
+	if (strcmp(kocoon_loaded_name(module), "chain_a") != 0)
+		return 0;
+	if (event == KOCOON_STATE_COMING) {
+		assert_int_equal(pthread_create(&user->thread, NULL, load_user, user), 0);
+		nanosleep(&until_it_waits, NULL);
+	} else if (event == KOCOON_STATE_LIVE) {
+		pthread_join(user->thread, NULL);
+	}
+	return 0;
+}
+
+static void user_waits_for_live(void **state)
+{
+	struct user user = { .kocoon = live_new(NULL, NULL), .err = 1 };
+	struct timespec before, after;
+
+	(void)state;
+	assert_non_null(user.kocoon);
+	assert_int_equal(kocoon_register_notifier(user.kocoon, wait_for_user, &user, 0), 0);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	assert_int_equal(live_load(user.kocoon, "chain_a", ""), 0);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_int_equal(user.err, 0);
+	/* Not for as long as users have patience. */
+	assert_true(after.tv_sec - before.tv_sec < 25);
+	kocoon_free(user.kocoon);
+}
+
+/* ---- names ---- */
+
+static void names_of_any_length(void **state)
+{
+	struct kocoon *kocoon = live_new(NULL, NULL);
+	uint64_t used = kc_live_space_used(&kocoon->space);
+	char longest[56], longer[80];
+	unsigned char *image;
+	size_t len;
+
+	(void)state;
+	memset(longest, 'n', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = 0;
+	memset(longer, 'n', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = 0;
+	image = live_image("hello", &len);
+	assert_non_null(image);
+	assert_true(live_rename(image, len, longest));
+	assert_int_equal(kocoon_init_module(kocoon, image, len, "", NULL), 0);
+	assert_int_equal(kocoon_init_module(kocoon, image, len, "", NULL), -EEXIST);
+	/* The kernel cuts it off. */
+	assert_int_equal(kocoon_delete_module(kocoon, longer, 0), 0);
+	assert_int_equal(kocoon_delete_module(kocoon, longest, 0), -ENOENT);
+	assert_true(live_rename(image, len, ""));
+	assert_int_equal(kocoon_init_module(kocoon, image, len, "", NULL), -EINVAL);
+	kocoon_synchronize(kocoon);
+	assert_null(atomic_load(&kocoon->modules));
+	assert_int_equal(kc_live_space_used(&kocoon->space), used);
+	free(image);
+	kocoon_free(kocoon);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +279,8 @@ int main(void)
 		cmocka_unit_test(none_of_the_unformed),
 		cmocka_unit_test(no_symbols_of_the_unformed),
 		cmocka_unit_test(user_is_older),
+		cmocka_unit_test(user_waits_for_live),
+		cmocka_unit_test(names_of_any_length),
 		cmocka_unit_test(log_hook_calls_back),
 	};
 
