@@ -67,7 +67,7 @@ static bool is_klp_section(const struct kc_load *load, uint32_t index)
 static int allocate(struct kc_livepatch *livepatch, const struct kocoon_loaded *module,
 		    const struct kc_load *load)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, symbol_bytes;
 
 	for (uint32_t i = 1; i < load->ehdr.shnum; i++)
 		if (is_klp_section(load, i)) {
@@ -76,7 +76,8 @@ static int allocate(struct kc_livepatch *livepatch, const struct kocoon_loaded *
 		}
 	livepatch->symbol_count = module->core_kallsyms.count;
 	livepatch->sections = calloc(load->ehdr.shnum, sizeof(*livepatch->sections));
-	livepatch->symbols = calloc(1, (livepatch->symbol_count + 1) * sizeof(Elf64_Sym));
+	symbol_bytes = (livepatch->symbol_count + 1) * sizeof(Elf64_Sym);
+	livepatch->symbols = calloc(1, symbol_bytes);
 	livepatch->klp = calloc(livepatch->klp_count + 1, sizeof(*livepatch->klp));
 	livepatch->entries = malloc(bytes + 1);
 	return livepatch->sections && livepatch->symbols && livepatch->klp && livepatch->entries

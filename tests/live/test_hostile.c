@@ -11,6 +11,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,7 +369,7 @@ static void mutations(void **state)
 		for (uint64_t left = 1 + below(MUTATIONS_MAX); left; left--)
 			mutate(victim);
 		if (getenv("KOCOON_HOSTILE_SHOW"))
-			fprintf(stderr, "%llu\n", (unsigned long long)(seed + i));
+			fprintf(stderr, "%" PRIu64 "\n", seed + i);
 		load(below(4) ? bare : stock, victim->image, victim->len);
 		if (i % 500 == 0)
 			nothing_is_left();
