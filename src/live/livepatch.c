@@ -179,8 +179,7 @@ static int apply_section(const struct kocoon_loaded *patch, struct klp_section *
 	err = patch->kocoon->arch->apply_relocate_add(&relocations);
 	section->applied = err == 0;
 	if (err)
-		(void)snprintf(fault_ret, KC_KLP_FAULT_SIZE,
-			       "a relocation does not fit its place");
+		(void)snprintf(fault_ret, KC_KLP_FAULT_SIZE, "a relocation does not fit its place");
 	return err;
 }
 
