@@ -215,6 +215,17 @@ static int measure_core_symbols(struct kc_load *load, uint32_t *count_ret, uint6
 	return 0;
 }
 
+/* Kernels of two allocations have rounded these up by then: the tables start a page. */
+static void align_for_tables(struct kc_load *load)
+{
+	static const enum kocoon_region_kind kinds[] = { KOCOON_REGION_DATA,
+							 KOCOON_REGION_INIT_DATA };
+
+	for (size_t i = 0; i < KC_ARRAY_SIZE(kinds) && !load->abi->memory_regions; i++)
+		load->memory.regions[kinds[i]].used =
+			page_align(load->memory.regions[kinds[i]].used);
+}
+
 /* The symbol tables: the whole one with init data, a core one behind the module's data. */
 static int layout_symtab(struct kc_load *load)
 {
@@ -229,6 +240,11 @@ static int layout_symtab(struct kc_load *load)
 	uint64_t names = 0;
 	int err;
 
+	/* Differs from Linux: struct module would be freed with the tables, when init is through. */
+	if (load->index.mod == load->index.sym || load->index.mod == load->index.str)
+		return kc_finding(load->report, KOCOON_STAGE_LAYOUT, -ENOEXEC,
+				  "the module's struct module is a symbol or string table");
+	align_for_tables(load);
 	sym->shdr.sh_flags |= SHF_ALLOC;
 	err = reserve(load, KOCOON_REGION_INIT_DATA, load->index.sym, sym->shdr.sh_size);
 	if (!err)
