@@ -168,6 +168,8 @@ static void find_module_members(const struct btf *btf, const struct btf_type *mo
 		[KC_MEMBER_NUM_TRACE_EVALS] = "num_trace_evals",
 		[KC_MEMBER_FTRACE_CALLSITES] = "ftrace_callsites",
 		[KC_MEMBER_NUM_FTRACE_CALLSITES] = "num_ftrace_callsites",
+		[KC_MEMBER_NOINSTR_TEXT_START] = "noinstr_text_start",
+		[KC_MEMBER_NOINSTR_TEXT_SIZE] = "noinstr_text_size",
 		[KC_MEMBER_KPROBES_TEXT_START] = "kprobes_text_start",
 		[KC_MEMBER_KPROBES_TEXT_SIZE] = "kprobes_text_size",
 		[KC_MEMBER_KPROBE_BLACKLIST] = "kprobe_blacklist",

@@ -427,17 +427,24 @@ void kc_kallsyms_attach(struct kocoon_loaded *module, const struct kc_load *load
 	atomic_store_explicit(&module->kallsyms, &module->full_kallsyms, memory_order_release);
 }
 
+/* Who reads the image's pointer without a lock sees the old one or the new one, where it is aligned. */
+static void store_pointer(uint8_t *place, uint64_t pointer)
+{
+	if ((uintptr_t)place % sizeof(pointer) == 0)
+		/* NOLINTNEXTLINE(bugprone-casting-through-void) */
+		__atomic_store((uint64_t *)(void *)place, &pointer, __ATOMIC_RELEASE);
+	else
+		kc_store64(place, pointer);
+}
+
 void kc_kallsyms_switch_to_core(struct kocoon_loaded *module)
 {
 	const uint32_t *offset = module->members.offset;
 	uint64_t core = module->this_module + offset[KC_MEMBER_CORE_KALLSYMS];
 
-	/* Who reads the image's pointer without a lock sees the old one or the new one. */
 	if (module->this_module_bytes && offset[KC_MEMBER_KALLSYMS] != KC_NO_MEMBER &&
 	    offset[KC_MEMBER_CORE_KALLSYMS] != KC_NO_MEMBER)
-		__atomic_store((uint64_t *)(void *)(module->this_module_bytes +
-						    offset[KC_MEMBER_KALLSYMS]),
-			       &core, __ATOMIC_RELEASE);
+		store_pointer(module->this_module_bytes + offset[KC_MEMBER_KALLSYMS], core);
 	atomic_store_explicit(&module->kallsyms, &module->core_kallsyms, memory_order_release);
 }
 

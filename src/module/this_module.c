@@ -185,6 +185,7 @@ static const struct table tables[] = {
 	  ENTRY_POINTER },
 	{ "_error_injection_whitelist", KC_MEMBER_EI_FUNCS, KC_MEMBER_NUM_EI_FUNCS,
 	  ENTRY_ERROR_INJECTION },
+	{ ".noinstr.text", KC_MEMBER_NOINSTR_TEXT_START, KC_MEMBER_NOINSTR_TEXT_SIZE, ENTRY_BYTE },
 	{ ".kprobes.text", KC_MEMBER_KPROBES_TEXT_START, KC_MEMBER_KPROBES_TEXT_SIZE, ENTRY_BYTE },
 	{ "_kprobe_blacklist", KC_MEMBER_KPROBE_BLACKLIST, KC_MEMBER_NUM_KPROBE_BLACKLIST,
 	  ENTRY_POINTER },
@@ -326,7 +327,9 @@ static void write_empty_list(const struct kc_load *load, enum kc_module_member m
 	write_at(load, member, 8, address, 8);
 }
 
-/* The first NT_GNU_BUILD_ID of a section of notes; empty: none. */
+enum { BUILD_ID_MAX = 20 };
+
+/* The first NT_GNU_BUILD_ID of a section of notes that has room; empty: none. */
 static struct kc_span find_build_id(struct kc_span notes)
 {
 	while (notes.len >= sizeof(Elf64_Nhdr)) {
@@ -338,8 +341,8 @@ static struct kc_span find_build_id(struct kc_span notes)
 
 		if (!kc_span_contains(notes, at, len))
 			break;
-		if (kc_load32(notes.data + 8) == NT_GNU_BUILD_ID && name_len == 4 &&
-		    memcmp(notes.data + name, "GNU", 4) == 0)
+		if (kc_load32(notes.data + 8) == NT_GNU_BUILD_ID && name_len == 4 && len &&
+		    len <= BUILD_ID_MAX && memcmp(notes.data + name, "GNU", 4) == 0)
 			return kc_span(notes.data + at, len);
 		if (end > notes.len)
 			break;
@@ -350,16 +353,13 @@ static struct kc_span find_build_id(struct kc_span notes)
 
 static void write_build_id(const struct kc_load *load)
 {
-	enum { BUILD_ID_MAX = 20 };
 	struct kc_span id = { 0 };
 	uint8_t *place;
 
 	for (uint32_t i = 1; i < load->ehdr.shnum && !id.len; i++)
 		if (load->sections[i].shdr.sh_type == SHT_NOTE)
 			id = find_build_id(load->sections[i].file);
-	place = id.len && id.len <= BUILD_ID_MAX
-			? find_place(load, KC_MEMBER_BUILD_ID, 0, BUILD_ID_MAX)
-			: NULL;
+	place = id.len ? find_place(load, KC_MEMBER_BUILD_ID, 0, BUILD_ID_MAX) : NULL;
 	if (place)
 		memcpy(place, id.data, id.len);
 }
