@@ -427,14 +427,16 @@ static void add_btf(struct build *build)
 	struct btf *btf = btf__new_empty();
 	const void *raw;
 	__u32 size;
-	int character, array;
+	int character, build_id, array;
 
 	assert_non_null(btf);
 	character = btf__add_int(btf, "char", 1, 0);
 	array = btf__add_array(btf, character, character, 56);
+	build_id = btf__add_array(btf, character, character, 20);
 	assert_true(btf__add_struct(btf, "module", 1344) > 0);
 	assert_int_equal(btf__add_field(btf, "name", array, 24 * 8, 0), 0);
 	assert_int_equal(btf__add_field(btf, "mem", character, 640 * 8, 0), 0);
+	assert_int_equal(btf__add_field(btf, "build_id", build_id, 1300 * 8, 0), 0);
 	assert_true(btf__add_struct(btf, "kernel_param", 40) > 0);
 	raw = btf__raw_data(btf, &size);
 	start_section(build, ".BTF");

@@ -2,8 +2,6 @@
 /*
  * Opening and asking a kernel with every single allocation failing in turn: -ENOMEM, or a kernel
  * that knows less. That nothing leaks is for LeakSanitizer to say.
- *
- * The linker leads kocoon's own calls here (--wrap); those of the libraries go their usual way.
  */
 #include "unit.h"
 
@@ -14,58 +12,7 @@
 
 #include "build_vmlinux.h"
 #include "compress.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_reallocarray(void *old, size_t count, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t len);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_reallocarray(void *old, size_t count, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t len);
-
-/* Allocations that still succeed; below 0 one has failed since. */
-static long left = -1;
-static bool armed;
-
-static bool fails(void)
-{
-	return armed && left-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	return fails() ? NULL : __real_realloc(old, size);
-}
-
-void *__wrap_reallocarray(void *old, size_t count, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(old, count, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t len)
-{
-	return fails() ? NULL : __real_strndup(text, len);
-}
+#include "failing_allocations.h"
 
 /* Whether an allocation failed on the way. */
 static bool run(struct kc_span image, const struct kocoon_kernel_options *options, long allowed)
@@ -75,15 +22,13 @@ static bool run(struct kc_span image, const struct kocoon_kernel_options *option
 	bool failed;
 	int err;
 
-	left = allowed;
-	armed = true;
+	start_failing(allowed, false);
 	err = open_kernel_bytes(image, options, report, &kernel);
 	assert_true(err == 0 || err == -ENOMEM);
 	assert_int_equal(kernel != NULL, err == 0);
 	if (kernel)
 		use_kernel(kernel);
-	armed = false;
-	failed = left < 0;
+	failed = stop_failing();
 	kocoon_kernel_free(kernel);
 	kocoon_report_free(report);
 	return failed;
