@@ -5,11 +5,12 @@
  * `dump` brought back.
  *
  *	compare_text VMLINUZ TREE CPU LIST DUMP
+ *	compare_text --offsets VMLINUZ		where struct module has kallsyms and core_kallsyms
  *
  * Twice: as kocoon links it for a program, where sites of jump labels and static calls are left out
  * if their key is the kernel's, since booting has changed some of these and the image doesn't tell;
  * and as it patches code with the kernel's data as they were in the machine, where nothing is left
- * out. Prints TAP, a test a module.
+ * out. Then struct module and symbol tables (compare_tables.c). Prints TAP, a test a module.
  */
 #include <bpf/btf.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include "compare.h"
 #include "image/image.h"
 #include "module/module.h"
 
@@ -51,7 +53,7 @@ struct comparison {
 	struct kocoon_symbol_override *overrides;
 	size_t override_count;
 	struct kocoon_module *modules[MAX_MODULES];
-	size_t bytes, left_out;
+	size_t bytes, left_out, table_bytes;
 };
 
 static const struct kc_load *load_of(const struct kocoon_module *module)
@@ -378,8 +380,29 @@ static size_t compare_sections(struct comparison *comparison, const struct kc_lo
 	size_t different = 0;
 
 	for (size_t i = 0; i < dumped->count; i++)
-		if (dumped->sections[i].bytes.len)
+		if (dumped->sections[i].bytes.len && !is_table(dumped->sections[i].name))
 			different += compare_section(comparison, load, &dumped->sections[i], exact);
+	return different;
+}
+
+/* Behind the code, as it fills in struct module. */
+static size_t compare_all_tables(struct comparison *comparison, const struct kocoon_module *module,
+				 const struct dumped *dumped)
+{
+	struct kc_load *load = &module->session.entries[0]->job->load;
+	size_t different = 0;
+
+	/* The verdict has taken the signature over. */
+	load->signature.sig_ok =
+		kocoon_module_verdict(module)->signature.state == KOCOON_SIGNATURE_OK;
+	fill_struct_module(load);
+	for (size_t i = 0; i < dumped->count; i++) {
+		const struct section *section = &dumped->sections[i];
+
+		if (section->bytes.len)
+			different += compare_tables(load, section->name, section->address,
+						    section->bytes, &comparison->table_bytes);
+	}
 	return different;
 }
 
@@ -405,6 +428,7 @@ static bool compare_module(struct comparison *comparison, unsigned int index, co
 			     ? compare_sections(comparison, load_of(exact), dumped, true)
 			     : 1;
 	kocoon_module_free(exact);
+	different += compare_all_tables(comparison, module, dumped);
 	if (different)
 		printf("# %zu places differ\n", different);
 	add_overrides(comparison, load_of(module));
@@ -425,11 +449,26 @@ static int compare_all(struct comparison *comparison, FILE *list)
 		failures += !same;
 	}
 	printf("1..%u\n# %zu bytes of code compared, %zu sites of the kernel's keys "
-	       "once left out\n",
-	       count, comparison->bytes, comparison->left_out);
+	       "once left out; %zu of struct module and symbol tables\n",
+	       count, comparison->bytes, comparison->left_out, comparison->table_bytes);
 	for (unsigned int i = 0; i < count; i++)
 		kocoon_module_free(comparison->modules[i]);
 	return failures || !count ? 1 : 0;
+}
+
+/* For the machine, which doesn't read BTF. */
+static int tell_offsets(const char *path)
+{
+	struct kocoon_kernel *kernel = NULL;
+	const uint32_t *offset;
+
+	if (kocoon_kernel_open(path, NULL, NULL, &kernel))
+		return 1;
+	offset = kc_kernel_abi(kernel)->members.offset;
+	printf("%" PRIu32 ",%" PRIu32 "\n", offset[KC_MEMBER_KALLSYMS],
+	       offset[KC_MEMBER_CORE_KALLSYMS]);
+	kocoon_kernel_free(kernel);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -441,6 +480,8 @@ int main(int argc, char **argv)
 	int status = 1;
 	FILE *list;
 
+	if (argc == 3 && !strcmp(argv[1], "--offsets"))
+		return tell_offsets(argv[2]);
 	if (argc != 6)
 		return 2;
 	list = fopen(argv[4], "re");

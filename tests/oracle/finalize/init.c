@@ -9,6 +9,9 @@
  *	load INDEX FLAGS		finit_module("/m/INDEX", "", FLAGS) in another process, up
  *					to where the module's init would run (see hold.c)
  *	section NAME SIZE		sends that section of it
+ *	tables WHOLE CORE		sends its symbol tables, as its struct module points to them:
+ *					there is a pointer to a struct mod_kallsyms at WHOLE, and one
+ *					such structure at CORE
  *	release				lets it go on
  *	memory NAME START END		sends memory of the kernel's, between two symbols
  *
@@ -216,23 +219,58 @@ static void send_percpu(const char *name)
 	tell("section %s %" PRIx64 " 0\n", name, lowest);
 }
 
-static void send_section(const char *name, const char *size)
+/* 0: there is no such section. */
+static uint64_t section_address(const char *name)
 {
 	char path[256], text[64] = "";
 	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/sections/%s", module_name, name);
+	file = fopen(path, "re");
+	if (file && !fgets(text, sizeof(text), file))
+		text[0] = 0;
+	if (file)
+		fclose(file);
+	return strtoull(text, NULL, 16);
+}
+
+static void send_section(const char *name, const char *size)
+{
+	uint64_t address;
 
 	if (!loader)
 		return;
 	if (!strcmp(name, ".data..percpu"))
 		return send_percpu(name);
-	snprintf(path, sizeof(path), "/sys/module/%s/sections/%s", module_name, name);
-	file = fopen(path, "re");
-	if (file && fgets(text, sizeof(text), file))
-		send_memory("section", name, strtoull(text, NULL, 16), strtoull(size, NULL, 0));
+	address = section_address(name);
+	if (address)
+		send_memory("section", name, address, strtoull(size, NULL, 0));
 	else
-		tell("failed %s has no address\n", path);
-	if (file)
-		fclose(file);
+		tell("failed section %s of %s has no address\n", name, module_name);
+}
+
+/* In all kernels so far: two words, a count in a word of its own. */
+struct mod_kallsyms {
+	uint64_t symtab;
+	uint32_t count;
+	uint64_t strtab, typetab;
+};
+
+static void send_tables(const char *whole, const char *core)
+{
+	uint64_t module = section_address(".gnu.linkonce.this_module"), header = 0;
+	struct mod_kallsyms tables;
+
+	if (!loader)
+		return;
+	if (!module || !read_kernel(module + strtoull(core, NULL, 0), &tables, sizeof(tables)))
+		return tell("failed %s has no struct module\n", module_name);
+	send_memory("section", "core-tables", tables.symtab,
+		    tables.typetab + tables.count - tables.symtab);
+	if (!read_kernel(module + strtoull(whole, NULL, 0), &header, sizeof(header)) ||
+	    !read_kernel(header, &tables, sizeof(tables)))
+		return tell("failed %s has no struct mod_kallsyms\n", module_name);
+	send_memory("section", "mod_kallsyms", header, tables.typetab + tables.count - header);
 }
 
 static const char *field(char **rest)
@@ -251,6 +289,8 @@ static void follow(char *line)
 		load(first, second);
 	else if (!strcmp(verb, "section"))
 		send_section(first, second);
+	else if (!strcmp(verb, "tables"))
+		send_tables(first, second);
 	else if (!strcmp(verb, "release"))
 		release();
 	else if (!strcmp(verb, "memory"))
