@@ -427,7 +427,7 @@ void kc_kallsyms_attach(struct kocoon_loaded *module, const struct kc_load *load
 	atomic_store_explicit(&module->kallsyms, &module->full_kallsyms, memory_order_release);
 }
 
-/* Who reads the image's pointer without a lock sees the old one or the new one, where it is aligned. */
+/* Who reads it without a lock sees the old one or the new one, where it is aligned. */
 static void store_pointer(uint8_t *place, uint64_t pointer)
 {
 	if ((uintptr_t)place % sizeof(pointer) == 0)

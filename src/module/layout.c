@@ -240,7 +240,7 @@ static int layout_symtab(struct kc_load *load)
 	uint64_t names = 0;
 	int err;
 
-	/* Differs from Linux: struct module would be freed with the tables, when init is through. */
+	/* Differs from Linux: struct module would be freed with the tables, behind init. */
 	if (load->index.mod == load->index.sym || load->index.mod == load->index.str)
 		return kc_finding(load->report, KOCOON_STAGE_LAYOUT, -ENOEXEC,
 				  "the module's struct module is a symbol or string table");

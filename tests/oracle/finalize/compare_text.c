@@ -5,7 +5,7 @@
  * `dump` brought back.
  *
  *	compare_text VMLINUZ TREE CPU LIST DUMP
- *	compare_text --offsets VMLINUZ		where struct module has kallsyms and core_kallsyms
+ *	compare_text --offsets VMLINUZ	where struct module has kallsyms, core_kallsyms
  *
  * Twice: as kocoon links it for a program, where sites of jump labels and static calls are left out
  * if their key is the kernel's, since booting has changed some of these and the image doesn't tell;

@@ -9,9 +9,8 @@
  *	load INDEX FLAGS		finit_module("/m/INDEX", "", FLAGS) in another process, up
  *					to where the module's init would run (see hold.c)
  *	section NAME SIZE		sends that section of it
- *	tables WHOLE CORE		sends its symbol tables, as its struct module points to them:
- *					there is a pointer to a struct mod_kallsyms at WHOLE, and one
- *					such structure at CORE
+ *	tables WHOLE CORE		sends its symbol tables, as its struct module has them: at
+ *					WHOLE a pointer to a struct mod_kallsyms, at CORE one such
  *	release				lets it go on
  *	memory NAME START END		sends memory of the kernel's, between two symbols
  *
