@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Names to things that come and go: see name_table.h. Linear probing at half load; a removed entry
- * leaves a mark, so that a reader's walk never ends too early. When entries and marks fill half of
- * the slots, the entries are copied into new ones, and readers of the old ones finish there.
+ * leaves a mark where others stand behind it, so that a reader's walk never ends too early. When
+ * entries and marks fill half of the slots, the entries are copied into new ones, and readers of
+ * the old ones finish there.
  */
 #include "base/name_table.h"
 
@@ -59,15 +60,32 @@ void kc_name_table_deinit(struct kc_name_table *table)
 	*table = (struct kc_name_table){ 0 };
 }
 
-/* Release: who finds the entry sees what it consists of. */
+/*
+ * Release: who finds the entry sees what it consists of. A mark's slot may be taken: whoever walks
+ * past it walks past the entry as well.
+ */
 static void insert(struct kc_name_slots *slots, struct kc_named *entry)
 {
 	uint32_t at = entry->hash & slots->mask;
+	struct kc_named *there;
 
-	while (atomic_load_explicit(&slots->slot[at], memory_order_relaxed))
+	while ((there = atomic_load_explicit(&slots->slot[at], memory_order_relaxed)) &&
+	       there != &removed)
 		at = (at + 1) & slots->mask;
+	slots->used += !there;
 	atomic_store_explicit(&slots->slot[at], entry, memory_order_release);
-	slots->used++;
+}
+
+/* Marks at the end of a run lead nowhere: no walk is cut short when they become empty. */
+static void trim_run(struct kc_name_slots *slots, uint32_t at)
+{
+	if (atomic_load_explicit(&slots->slot[(at + 1) & slots->mask], memory_order_relaxed))
+		return;
+	while (atomic_load_explicit(&slots->slot[at], memory_order_relaxed) == &removed) {
+		atomic_store_explicit(&slots->slot[at], NULL, memory_order_release);
+		slots->used--;
+		at = (at - 1) & slots->mask;
+	}
 }
 
 static int rebuild(struct kc_name_table *table, uint32_t entries)
@@ -125,6 +143,7 @@ void kc_name_table_remove(struct kc_name_table *table, struct kc_named *entry)
 	while (atomic_load_explicit(&slots->slot[at], memory_order_relaxed) != entry)
 		at = (at + 1) & slots->mask;
 	atomic_store_explicit(&slots->slot[at], &removed, memory_order_release);
+	trim_run(slots, at);
 	table->count--;
 	table->reserved--;
 }
