@@ -29,7 +29,7 @@ static struct kc_waste *take(struct kc_garbage *garbage, size_t at_least)
 	return first;
 }
 
-static void free_all(struct kc_waste *waste)
+static void free_all(struct kc_garbage *garbage, struct kc_waste *waste)
 {
 	if (!waste)
 		return;
@@ -40,11 +40,13 @@ static void free_all(struct kc_waste *waste)
 		waste->free(waste);
 		waste = next;
 	}
+	if (garbage->settle)
+		garbage->settle(garbage);
 }
 
 void kc_garbage_flush(struct kc_garbage *garbage)
 {
-	free_all(take(garbage, 0));
+	free_all(garbage, take(garbage, 0));
 }
 
 void kc_garbage_add(struct kc_garbage *garbage, struct kc_waste *waste,
@@ -56,7 +58,7 @@ void kc_garbage_add(struct kc_garbage *garbage, struct kc_waste *waste,
 	garbage->first = waste;
 	garbage->count++;
 	pthread_mutex_unlock(&garbage->lock);
-	free_all(take(garbage, GARBAGE_MAX));
+	free_all(garbage, take(garbage, GARBAGE_MAX));
 }
 
 void kc_garbage_deinit(struct kc_garbage *garbage)

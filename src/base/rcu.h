@@ -75,6 +75,8 @@ struct kc_waste {
 };
 
 struct kc_garbage {
+	/* Called behind each batch that was freed, or NULL. */
+	void (*settle)(struct kc_garbage *garbage);
 	pthread_mutex_t lock;
 	struct kc_waste *first;
 	size_t count;

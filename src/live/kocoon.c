@@ -24,6 +24,16 @@ static int copy_policy(struct kocoon *kocoon, const struct kocoon_policy *policy
 	return kocoon->blacklist ? 0 : -ENOMEM;
 }
 
+/* What a batch of modules has given up becomes inaccessible at once. */
+static void settle(struct kc_garbage *garbage)
+{
+	struct kocoon *kocoon =
+		(struct kocoon *)((char *)garbage - offsetof(struct kocoon, garbage));
+
+	if (kocoon->space.book)
+		kc_live_space_settle(&kocoon->space);
+}
+
 /* Locks first: they are there whatever fails behind them. */
 static void init_locks(struct kocoon *kocoon)
 {
@@ -35,6 +45,7 @@ static void init_locks(struct kocoon *kocoon)
 	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_init(&kocoon->mutex, NULL);
 	kc_garbage_init(&kocoon->garbage);
+	kocoon->garbage.settle = settle;
 	kc_notifiers_init(kocoon);
 	pthread_mutex_init(&kocoon->idempotent_lock, NULL);
 	kc_param_texts_init(&kocoon->param_texts);

@@ -144,7 +144,7 @@ static void free_init(struct kc_waste *waste)
 	struct kc_init_waste *init =
 		(struct kc_init_waste *)((char *)waste - offsetof(struct kc_init_waste, waste));
 
-	kc_live_space_free(init->space, init->run.address, init->run.size);
+	kc_live_space_give_up(init->space, init->run.address, init->run.size);
 	free(init);
 }
 
@@ -159,7 +159,7 @@ void kc_release_init(struct kocoon *kocoon, struct kc_init_waste *waste)
 static void release(struct kocoon_loaded *module, struct kc_page_run *run)
 {
 	if (run->size)
-		kc_live_space_free(&module->kocoon->space, run->address, run->size);
+		kc_live_space_give_up(&module->kocoon->space, run->address, run->size);
 	*run = (struct kc_page_run){ 0 };
 }
 

@@ -30,10 +30,15 @@ enum { PLACE_STEP = 16 << 20 };
 struct page_state {
 	uint8_t touched; /* it may hold something: to be zeroed before it is given out */
 	uint8_t protection; /* enum kc_protection */
+	bool given_up; /* it, or the guard behind it; open so far */
+	bool lost; /* it can't be closed, and is never given out again */
+	/* Of the first page of a run that is given up: the run, and the next one. */
+	uint32_t count, next;
 };
 
 struct kc_page_book {
 	struct kc_page_runs *free;
+	uint32_t given_up; /* first page of the run that was given up last, or KC_NO_PAGE */
 	uint64_t kept; /* bytes of pages that are free and touched */
 	struct page_state state[];
 };
@@ -82,6 +87,7 @@ static int make_books(struct kc_live_space *space)
 	space->owners = calloc(pages, sizeof(space->owners[0]));
 	if (!space->book || !space->owners)
 		return -ENOMEM;
+	space->book->given_up = KC_NO_PAGE;
 	space->book->free = kc_page_runs_new(pages);
 	return space->book->free ? 0 : -ENOMEM;
 }
@@ -220,22 +226,76 @@ static bool make_inaccessible(struct kc_live_space *space, uint64_t address, uin
 	return mapped == place;
 }
 
-void kc_live_space_free(struct kc_live_space *space, uint64_t address, uint64_t size)
+void kc_live_space_give_up(struct kc_live_space *space, uint64_t address, uint64_t size)
 {
 	uint32_t first = (uint32_t)((address - space->base) / KC_PAGE_SIZE);
 	uint32_t count = (uint32_t)(kc_align(size, KC_PAGE_SIZE) / KC_PAGE_SIZE);
+	struct page_state *state = space->book->state;
 
 	kc_live_space_set_owner(space, address, size, NULL);
-	/* Pages that can't be closed are never given out again. */
-	if (!make_inaccessible(space, address, (uint64_t)count * KC_PAGE_SIZE))
-		return;
 	pthread_mutex_lock(&space->lock);
-	if (space->book->kept + (uint64_t)count * KC_PAGE_SIZE > KEPT_MAX)
+	for (uint32_t i = first; i <= first + count; i++)
+		state[i].given_up = true;
+	state[first].count = count;
+	state[first].next = space->book->given_up;
+	space->book->given_up = first;
+	pthread_mutex_unlock(&space->lock);
+}
+
+/* All pages around this one that are given up, at once. Under the lock. */
+static void close_around(struct kc_live_space *space, uint32_t page)
+{
+	uint32_t pages = (uint32_t)(space->size / KC_PAGE_SIZE);
+	struct page_state *state = space->book->state;
+	uint32_t first = page, end = page;
+	bool closed;
+
+	while (first > 0 && state[first - 1].given_up)
+		first--;
+	while (end < pages && state[end].given_up)
+		end++;
+	closed = make_inaccessible(space, space->base + (uint64_t)first * KC_PAGE_SIZE,
+				   (uint64_t)(end - first) * KC_PAGE_SIZE);
+	for (uint32_t i = first; i < end; i++) {
+		state[i].given_up = false;
+		state[i].lost = !closed;
+	}
+}
+
+/* Under the lock: the next ones may have it. */
+static void give_back(struct kc_live_space *space, uint32_t first, uint32_t count)
+{
+	struct kc_page_book *book = space->book;
+
+	if (book->state[first].lost)
+		return;
+	if (book->kept + (uint64_t)count * KC_PAGE_SIZE > KEPT_MAX)
 		drop(space, first, count);
 	for (uint32_t i = first; i < first + count; i++)
-		space->book->kept += space->book->state[i].touched ? KC_PAGE_SIZE : 0;
-	kc_page_runs_give(space->book->free, first, count + 1);
+		book->kept += book->state[i].touched ? KC_PAGE_SIZE : 0;
+	kc_page_runs_give(book->free, first, count + 1);
+}
+
+void kc_live_space_settle(struct kc_live_space *space)
+{
+	struct kc_page_book *book = space->book;
+	uint32_t run;
+
+	pthread_mutex_lock(&space->lock);
+	for (run = book->given_up; run != KC_NO_PAGE; run = book->state[run].next)
+		if (book->state[run].given_up)
+			close_around(space, run);
+	while ((run = book->given_up) != KC_NO_PAGE) {
+		book->given_up = book->state[run].next;
+		give_back(space, run, book->state[run].count);
+	}
 	pthread_mutex_unlock(&space->lock);
+}
+
+void kc_live_space_free(struct kc_live_space *space, uint64_t address, uint64_t size)
+{
+	kc_live_space_give_up(space, address, size);
+	kc_live_space_settle(space);
 }
 
 uint64_t kc_live_space_used(struct kc_live_space *space)

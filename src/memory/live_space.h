@@ -55,6 +55,13 @@ void kc_live_space_deinit(struct kc_live_space *space);
 KC_MUST_CHECK int kc_live_space_allocate(struct kc_live_space *space, uint64_t size,
 					 uint64_t *address_ret);
 void kc_live_space_clear(struct kc_live_space *space, uint64_t address, uint64_t size);
+/*
+ * Gives a run back in two steps, for who has many of them: it stays accessible until
+ * kc_live_space_settle() makes all of them inaccessible, neighbours at once, since every change of
+ * a mapping interrupts all threads of the process. `size` as it was allocated.
+ */
+void kc_live_space_give_up(struct kc_live_space *space, uint64_t address, uint64_t size);
+void kc_live_space_settle(struct kc_live_space *space);
 /* Makes a run inaccessible and gives it back, `size` as it was allocated. Its owner is cleared. */
 void kc_live_space_free(struct kc_live_space *space, uint64_t address, uint64_t size);
 /* Whole pages of one run. 0 or -ENOMEM. Not from writable to executable: -EINVAL. */
