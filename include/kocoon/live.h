@@ -12,6 +12,8 @@
  * kocoon_finit_module() and the like. Memory of modules is below 2 GiB, since kernel code is
  * compiled for addresses that fit 31 bits.
  *
+ * fork(): modules' memory is shared with the child, which must leave the subsystem alone.
+ *
  * Threads: every function of this file may be called from any thread at any time, unless it says
  * otherwise. kocoon_free() is the last call on its object.
  *
@@ -112,7 +114,8 @@ struct kocoon_hooks {
 	/*
 	 * A trap in module code; called in the signal handler, on the faulting thread. Returning
 	 * from KOCOON_TRAP_WARN continues; returning from others hands the signal to whoever had
-	 * it before, which mostly ends the process. longjmp() out of it is allowed.
+	 * it before, which mostly ends the process. siglongjmp() out of it is allowed: the thread
+	 * is then still inside, and leaves by kocoon_leave() until kocoon_cpu() is -1.
 	 */
 	void (*trap)(void *context, const struct kocoon_trap_info *info);
 	/* The livepatch side: a module that patches may concern comes, goes. Negative: refused. */
@@ -185,8 +188,8 @@ KOCOON_API void kocoon_synchronize(struct kocoon *kocoon);
  * (kocoon_find_get, kocoon_try_module_get), inside call-backs that are given it, and between
  * kocoon_read_lock() and kocoon_read_unlock(), which nest and never block.
  *
- * As in the kernel, no reference keeps a module whose init fails, nor one that is unloaded by force:
- * one that is LIVE once the reference is held stays, one that is COMING may not.
+ * As in the kernel, no reference keeps a module whose init fails, nor one that is unloaded by
+ * force: one that is LIVE once the reference is held stays, one that is COMING may not.
  */
 KOCOON_API void kocoon_read_lock(void);
 KOCOON_API void kocoon_read_unlock(void);
