@@ -10,13 +10,16 @@
 #include <kocoon/live.h>
 
 /* A line of the kernel's log begins with two bytes that tell its level. */
-KOCOON_CALLED_BY_MODULE static int print(const char *format, ...)
+__attribute__((format(printf, 1, 2))) KOCOON_CALLED_BY_MODULE static int print(const char *format,
+									       ...)
 {
 	va_list arguments;
 	int len;
 
+	if (format[0] == '\001')
+		format += 2;
 	va_start(arguments, format);
-	len = vprintf(format[0] == '\001' ? format + 2 : format, arguments);
+	len = vprintf(format, arguments);
 	va_end(arguments);
 	return len;
 }

@@ -49,7 +49,9 @@ int kc_name_table_init(struct kc_name_table *table, struct kc_garbage *garbage)
 
 	if (!slots)
 		return -ENOMEM;
-	*table = (struct kc_name_table){ .garbage = garbage };
+	table->count = 0;
+	table->reserved = 0;
+	table->garbage = garbage;
 	atomic_init(&table->slots, slots);
 	return 0;
 }
@@ -57,7 +59,7 @@ int kc_name_table_init(struct kc_name_table *table, struct kc_garbage *garbage)
 void kc_name_table_deinit(struct kc_name_table *table)
 {
 	free(slots_of(table));
-	*table = (struct kc_name_table){ 0 };
+	atomic_init(&table->slots, NULL);
 }
 
 /*

@@ -12,15 +12,19 @@
 
 #include "supplies.h"
 
+static struct kocoon_kernel *kernel;
+
 static int set_up(void **state)
 {
-	*state = live_new(live_kernel(), NULL);
+	kernel = live_kernel();
+	*state = live_new(kernel, NULL);
 	return *state ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
 	kocoon_free(*state);
+	kocoon_kernel_free(kernel);
 	return 0;
 }
 

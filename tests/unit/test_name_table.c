@@ -156,7 +156,7 @@ static void *read_on(void *context)
 
 static void readers_never_see_what_is_freed(void **state)
 {
-	struct shared shared = { 0 };
+	static struct shared shared;
 	struct thing *kept = thing_new(-1);
 	pthread_t readers[4];
 

@@ -98,10 +98,12 @@ static void a_number_may_have_bounds(void **state)
 	int (*set)(const char *, const struct kc_kernel_param *, unsigned int, unsigned int);
 	struct kc_kernel_param record = { .name = "p" };
 	unsigned int number = 7;
+	const void *function;
 
 	(void)state;
 	record.arg = &number;
-	*(const void **)&set = supply_of("param_set_uint_minmax")->address;
+	function = supply_of("param_set_uint_minmax")->address;
+	memcpy(&set, &function, sizeof(set));
 	assert_int_equal(set("3", &record, 4, 9), -EINVAL);
 	assert_int_equal(set("10", &record, 4, 9), -EINVAL);
 	assert_int_equal(set("4294967296", &record, 4, 9), -ERANGE);
