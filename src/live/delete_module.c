@@ -45,11 +45,9 @@ static int stop_module(struct kocoon *kocoon, struct kocoon_loaded *module, unsi
 	return 0;
 }
 
-static void note_last_unloaded(struct kocoon *kocoon, const struct kocoon_loaded *module)
+static void count_unload(struct kocoon *kocoon)
 {
 	pthread_mutex_lock(&kocoon->mutex);
-	memcpy(kocoon->last_unloaded, module->name, sizeof(kocoon->last_unloaded));
-	kocoon->last_unloaded_taints = kocoon_loaded_taints(module);
 	kc_stats_unloaded(kocoon);
 	pthread_mutex_unlock(&kocoon->mutex);
 }
@@ -75,7 +73,7 @@ int kc_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags
 		kc_call_void(kocoon, module->exit);
 	kc_notify(module, KOCOON_STATE_GOING);
 	kc_livepatch_going(module);
-	note_last_unloaded(kocoon, module);
+	count_unload(kocoon);
 	if (hooks->uevent)
 		hooks->uevent(hooks->context, "remove", module->name);
 	kc_free_module(module);

@@ -54,7 +54,6 @@ struct kc_live_export {
 	const struct kocoon_export *export; /* borrowed from what owns it */
 	struct kocoon_loaded *owner; /* NULL: the kernel */
 	uint64_t size; /* bytes of supplied data; 0: a function, or a module's */
-	struct kc_waste waste; /* of the owner's array, not of one export */
 };
 
 /* `user` uses symbols of `used`: struct module_use. In both modules' lists. */
@@ -134,7 +133,6 @@ struct kocoon_loaded {
 	struct kc_live_export *export_entries; /* owned, as many */
 	size_t export_count;
 	bool exports_reserved, exports_added; /* in the table; under the mutex */
-	bool uses_gpl_only;
 
 	struct kc_use *target_list; /* owned: what it depends on, newest first */
 	struct kc_use *source_list; /* who depends on it, newest first */
@@ -243,8 +241,6 @@ struct kocoon {
 	struct kc_stats stats;
 	struct kc_failed_load *failed_loads; /* owned; under the mutex */
 	struct kc_unload_taint *unload_taints; /* owned; under the mutex */
-	char last_unloaded[64];
-	uint64_t last_unloaded_taints;
 
 	struct kc_notifiers notifiers;
 

@@ -225,7 +225,6 @@ static int keep(struct kocoon_loaded *module, struct kc_load *load, const char *
 	module->this_module_bytes = kc_section_memory(load, load->index.mod);
 	module->init = read_member(module, KC_MEMBER_INIT);
 	module->exit = read_member(module, KC_MEMBER_EXIT);
-	module->uses_gpl_only = load->uses_gpl_only;
 	attach_refcnt(module);
 	attach_tables(module, load);
 	copy_percpu(module, load);
@@ -303,8 +302,10 @@ static int form(struct kocoon_loaded *module, struct kc_load *load, const char *
 	if (err)
 		goto free_module;
 	err = prepare_coming_module(module, load, stage);
-	if (err)
-		goto go;
+	if (err) {
+		kc_change_state(module, KOCOON_STATE_GOING);
+		goto free_module;
+	}
 	*stage = KOCOON_STAGE_PARAMETERS;
 	module->parsed = true;
 	err = kc_parse_args(module, load->report);
@@ -330,8 +331,6 @@ coming_cleanup:
 	kc_params_destroy(module);
 	kc_notify(module, KOCOON_STATE_GOING);
 	kc_livepatch_going(module);
-go:
-	kc_change_state(module, KOCOON_STATE_GOING);
 free_module:
 	kc_free_module(module);
 	return err;

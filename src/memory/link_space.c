@@ -37,8 +37,8 @@ void kc_memory_deinit(struct kc_memory *memory)
 	*memory = (struct kc_memory){ 0 };
 }
 
-const uint8_t *kc_memory_at(const struct kc_memory *memory, uint64_t address, uint64_t len,
-			    uint64_t *room_ret)
+uint8_t *kc_memory_at(const struct kc_memory *memory, uint64_t address, uint64_t len,
+		      uint64_t *room_ret)
 {
 	for (int i = 0; i < KOCOON_REGION_COUNT; i++) {
 		const struct kc_region *region = &memory->regions[i];

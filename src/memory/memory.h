@@ -42,7 +42,7 @@ void kc_memory_deinit(struct kc_memory *memory);
  * The bytes at [address, address + len), if they lie within one region; else NULL. `room_ret` (may
  * be NULL): how many bytes there are from `address` to the region's end.
  */
-const uint8_t *kc_memory_at(const struct kc_memory *memory, uint64_t address, uint64_t len,
-			    uint64_t *room_ret);
+uint8_t *kc_memory_at(const struct kc_memory *memory, uint64_t address, uint64_t len,
+		      uint64_t *room_ret);
 
 #endif

@@ -33,18 +33,13 @@ static bool find_section(void *context, const char *name, struct kc_place *place
 static bool find_place(void *context, uint64_t address, struct kc_place *place_ret)
 {
 	struct kc_load *load = context;
+	uint64_t room;
+	uint8_t *bytes = kc_memory_at(&load->memory, address, 1, &room);
 
-	for (int i = 0; i < KOCOON_REGION_COUNT; i++) {
-		const struct kc_region *region = &load->memory.regions[i];
-		uint64_t offset = address - region->address;
-
-		if (!region->bytes || address < region->address || offset >= region->size)
-			continue;
-		*place_ret =
-			(struct kc_place){ address, region->bytes + offset, region->size - offset };
-		return true;
-	}
-	return false;
+	if (!bytes)
+		return false;
+	*place_ret = (struct kc_place){ address, bytes, room };
+	return true;
 }
 
 /* As the module was bound: an import's address goes before the kernel's own table. */
