@@ -17,7 +17,7 @@
 
 #include "supplies.h"
 
-enum { PATH_LEN = 1024, VIEW_BYTES = 2000 };
+enum { PATH_LEN = 1024 };
 
 struct dump {
 	struct kocoon *kocoon;
@@ -27,7 +27,7 @@ struct dump {
 
 static void print_bytes(const char *bytes, size_t len)
 {
-	for (size_t i = 0; i < len && i < VIEW_BYTES; i++) {
+	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)bytes[i];
 
 		printf(byte >= 32 && byte < 127 && byte != '\\' ? "%c" : "\\%02x", byte);
