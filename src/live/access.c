@@ -77,6 +77,15 @@ const uint8_t *kc_module_bytes(const struct kocoon_loaded *module, uint64_t addr
 	return bytes;
 }
 
+uint64_t kc_read_member(const struct kocoon_loaded *module, enum kc_module_member member)
+{
+	uint32_t offset = module->members.offset[member];
+
+	return offset == KC_NO_MEMBER || !module->this_module_bytes
+		       ? 0
+		       : kc_load64(module->this_module_bytes + offset);
+}
+
 const char *kc_module_string(const struct kocoon_loaded *module, uint64_t address)
 {
 	uint64_t room;

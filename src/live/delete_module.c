@@ -28,6 +28,11 @@ static bool try_release_ref(struct kocoon_loaded *module)
 	return true;
 }
 
+bool kc_is_permanent(const struct kocoon_loaded *module)
+{
+	return kc_read_member(module, KC_MEMBER_INIT) && !kc_read_member(module, KC_MEMBER_EXIT);
+}
+
 /* Whether it may go, in the kernel's order; it is GOING then. Under the mutex. */
 static int stop_module(struct kocoon *kocoon, struct kocoon_loaded *module, unsigned int flags)
 {
@@ -37,7 +42,7 @@ static int stop_module(struct kocoon *kocoon, struct kocoon_loaded *module, unsi
 		return -EWOULDBLOCK;
 	if (kc_state(module) != KOCOON_STATE_LIVE)
 		return -EBUSY;
-	if (module->init && !module->exit && !try_force_unload(kocoon, flags))
+	if (kc_is_permanent(module) && !try_force_unload(kocoon, flags))
 		return -EBUSY;
 	if (!try_release_ref(module) && !try_force_unload(kocoon, flags))
 		return -EWOULDBLOCK;
@@ -58,6 +63,7 @@ int kc_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags
 	struct kocoon_loaded *module;
 	char short_name[sizeof(module->name)] = { 0 };
 	size_t room = kc_kernel_abi(kocoon->kernel)->module_name_len;
+	uint64_t exit;
 	int err;
 
 	/* What does not fit struct module's name is cut off, as the kernel does. */
@@ -69,8 +75,9 @@ int kc_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags
 	pthread_mutex_unlock(&kocoon->mutex);
 	if (err)
 		return err;
-	if (module->exit)
-		kc_call_void(kocoon, module->exit);
+	exit = kc_read_member(module, KC_MEMBER_EXIT);
+	if (exit)
+		kc_call_void(kocoon, exit);
 	kc_notify(module, KOCOON_STATE_GOING);
 	kc_livepatch_going(module);
 	count_unload(kocoon);

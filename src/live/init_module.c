@@ -65,11 +65,13 @@ int kc_do_init_module(struct kocoon_loaded *module)
 	struct kocoon *kocoon = module->kocoon;
 	struct kc_init_waste *waste = kc_init_waste_new();
 	int result = waste ? 0 : -ENOMEM;
+	uint64_t init;
 
 	if (waste) {
 		run_constructors(module);
-		if (module->init)
-			result = kc_call_int(kocoon, module->init);
+		init = kc_read_member(module, KC_MEMBER_INIT);
+		if (init)
+			result = kc_call_int(kocoon, init);
 	}
 	if (result < 0)
 		return fail(module, waste, result);

@@ -122,7 +122,6 @@ struct kocoon_loaded {
 	uint64_t this_module; /* address */
 	uint8_t *this_module_bytes; /* the same, to be written */
 
-	uint64_t init, exit; /* addresses of functions; 0: none */
 	uint64_t ctors; /* address of the table of constructors */
 	uint64_t ctor_count;
 	/* exception_table_entry, sorted; core and init ones together */
@@ -277,6 +276,11 @@ bool kc_capable(const struct kocoon *kocoon);
  * parameter's variable), in data that was supplied. `module` may be NULL: of the subsystem whose
  * code the calling thread is in. NULL: not to be touched. */
 const uint8_t *kc_module_bytes(const struct kocoon_loaded *module, uint64_t address, uint64_t size);
+/*
+ * A pointer of its struct module; 0: none. What that holds is what counts, as there: `init` and
+ * `exit` may have been changed by who was called with COMING.
+ */
+uint64_t kc_read_member(const struct kocoon_loaded *module, enum kc_module_member member);
 /* A NUL-terminated string in the module's own memory; NULL: none. */
 const char *kc_module_string(const struct kocoon_loaded *module, uint64_t address);
 
@@ -305,6 +309,10 @@ void kc_change_state(struct kocoon_loaded *module, enum kocoon_module_state stat
 /* Whether an address is in a region of this kind; false once that is gone. */
 bool kc_region_holds(const struct kocoon_loaded *module, enum kocoon_region_kind kind,
 		     uint64_t address);
+
+/* ---- delete_module.c */
+/* It has an init and no exit: nothing but force removes it. */
+bool kc_is_permanent(const struct kocoon_loaded *module);
 
 /* ---- uses.c: who uses whose symbols; all but the waiting one under the mutex */
 /* resolve_symbol_wait(): 30 s for a provider that is loading. */

@@ -148,13 +148,6 @@ static const char *exported(void *context, const char *name, uint32_t hash)
 
 /* ---- what the module keeps of its load ---- */
 
-static uint64_t read_member(const struct kocoon_loaded *module, enum kc_module_member member)
-{
-	uint32_t offset = module->members.offset[member];
-
-	return offset == KC_NO_MEMBER ? 0 : kc_load64(module->this_module_bytes + offset);
-}
-
 /* The count that inlined kernel code reads is the one that counts, where it can be. */
 static void attach_refcnt(struct kocoon_loaded *module)
 {
@@ -223,8 +216,6 @@ static int keep(struct kocoon_loaded *module, struct kc_load *load, const char *
 	module->members = load->members;
 	module->this_module = kc_section_address(load, load->index.mod);
 	module->this_module_bytes = kc_section_memory(load, load->index.mod);
-	module->init = read_member(module, KC_MEMBER_INIT);
-	module->exit = read_member(module, KC_MEMBER_EXIT);
 	attach_refcnt(module);
 	attach_tables(module, load);
 	copy_percpu(module, load);

@@ -21,7 +21,7 @@ enum {
 static int print_users(const struct kocoon_loaded *module, struct kc_buffer *text)
 {
 	const struct kc_use *use = module->source_list;
-	bool permanent = module->init && !module->exit;
+	bool permanent = kc_is_permanent(module);
 	int err = kc_view_print(text, " %i %s", kocoon_module_refcount(module),
 				!use && !permanent ? "-" : "");
 

@@ -201,6 +201,43 @@ static void notifiers_can_refuse(void **state)
 	assert_int_equal(kocoon_unregister_notifier(kocoon, note, high), 0);
 }
 
+/* In place of a pointer in struct module, found by what it points to. */
+static void clear_pointer(struct kocoon_loaded *module, uint64_t pointer)
+{
+	uint64_t *words = (uint64_t *)(uintptr_t)kocoon_loaded_this_module(module);
+	size_t count = kocoon_kernel_struct_size(kernel, "module") / sizeof(uint64_t);
+
+	for (size_t i = 0; i < count; i++)
+		if (words[i] == pointer)
+			words[i] = 0;
+}
+
+static int keep_from_running(void *context, enum kocoon_module_state event,
+			     struct kocoon_loaded *module)
+{
+	struct kocoon *kocoon = context;
+
+	if (event != KOCOON_STATE_COMING)
+		return 0;
+	clear_pointer(module, kocoon_lookup_name(kocoon, "init_returns:init_module"));
+	clear_pointer(module, kocoon_lookup_name(kocoon, "init_returns:cleanup_module"));
+	return 0;
+}
+
+/* Which init and exit a module has, its struct module says when they are to be called. */
+static void notifiers_can_take_init_and_exit_away(void **state)
+{
+	struct kocoon *kocoon = *state;
+
+	assert_int_equal(kocoon_register_notifier(kocoon, keep_from_running, kocoon, 0), 0);
+	assert_int_equal(live_load(kocoon, "init_returns", "value=-5"), 0);
+	assert_true(is_there(kocoon, "init_returns"));
+	assert_int_equal(kocoon_delete_module(kocoon, "init_returns", 0), 0);
+	assert_false(live_said("init_returns: -5"));
+	assert_false(live_said("init_returns: exit"));
+	assert_int_equal(kocoon_unregister_notifier(kocoon, keep_from_running, kocoon), 0);
+}
+
 static void modules_watch_modules(void **state)
 {
 	struct kocoon *kocoon = *state;
@@ -308,6 +345,7 @@ int main(void)
 		LIVE_TEST(constructors),
 		LIVE_TEST(notifiers_are_called_in_order),
 		LIVE_TEST(notifiers_can_refuse),
+		LIVE_TEST(notifiers_can_take_init_and_exit_away),
 		LIVE_TEST(modules_watch_modules),
 		LIVE_TEST(per_cpu_data),
 		LIVE_TEST(code_that_is_patched),

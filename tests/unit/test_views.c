@@ -55,6 +55,20 @@ static void set_region(struct kocoon_loaded *module, enum kocoon_region_kind kin
 	atomic_store(&module->region_sizes[kind], size);
 }
 
+/* What its struct module holds: `init` and `exit`. */
+static void set_functions(struct kocoon_loaded *module, uint64_t init, uint64_t exit)
+{
+	static uint8_t structs[4][2 * sizeof(uint64_t)];
+	static size_t used;
+
+	if (!module->this_module_bytes)
+		module->this_module_bytes = structs[used++ % KC_ARRAY_SIZE(structs)];
+	module->members.offset[KC_MEMBER_INIT] = 0;
+	module->members.offset[KC_MEMBER_EXIT] = sizeof(uint64_t);
+	kc_store64(module->this_module_bytes, init);
+	kc_store64(module->this_module_bytes + sizeof(uint64_t), exit);
+}
+
 /* LIVE, with a text and a data region, and nobody's reference. */
 static struct kocoon_loaded *make_module(struct kocoon *kocoon, const char *name, uint64_t address)
 {
@@ -65,7 +79,7 @@ static struct kocoon_loaded *make_module(struct kocoon *kocoon, const char *name
 	set_region(module, KOCOON_REGION_DATA, address + 0x6000, 0x3000);
 	set_region(module, KOCOON_REGION_INIT_TEXT, address + 0xa000, 0x1000);
 	atomic_store(&module->own_refcnt, KC_MODULE_REF_BASE);
-	module->init = module->exit = address;
+	set_functions(module, address, address);
 	assert_int_equal(kc_name_table_reserve(&kocoon->names, 1), 0);
 	kc_list_add(module);
 	kc_set_state(module, KOCOON_STATE_LIVE);
@@ -521,18 +535,18 @@ static void proc_modules_is_the_kernels(void **state)
 	free(text);
 	other = make_module(fixture.kocoon, "other", 0x43000000);
 	kc_set_state(other, KOCOON_STATE_UNFORMED);
-	fixture.user->exit = 0;
+	set_functions(fixture.user, 0x42000000, 0);
 	kc_set_taint(fixture.user, KC_TAINT_OOT_MODULE);
 	kc_set_taint(fixture.user, KC_TAINT_UNSIGNED_MODULE);
 	kc_set_state(fixture.user, KOCOON_STATE_COMING);
-	fixture.used->exit = 0;
+	set_functions(fixture.used, 0x41000000, 0);
 	kc_set_taint(fixture.used, KC_TAINT_PROPRIETARY_MODULE);
 	kc_set_state(fixture.used, KOCOON_STATE_GOING);
 	set_region(fixture.used, KOCOON_REGION_INIT_TEXT, 0, 0);
 	check_text(fixture.kocoon, "/proc/modules",
 		   "null_blk 36864 0 [permanent], Loading 0x0000000042000000 (OE+)\n"
 		   "configfs 32768 1 null_blk,[permanent], Unloading 0x0000000041000000 (P-)\n");
-	fixture.user->init = 0; /* nothing to be undone */
+	set_functions(fixture.user, 0, 0); /* nothing to be undone */
 	kc_set_state(fixture.user, KOCOON_STATE_LIVE);
 	kc_set_state(fixture.used, KOCOON_STATE_UNFORMED);
 	check_text(fixture.kocoon, "/proc/modules",
