@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add(struct answers *answers, const char *test, const char *text)
+static void add(struct answers *answers, const char *test, const char *text, const char *stage)
 {
 	struct answer *more = realloc(answers->all, (answers->count + 1) * sizeof(*more));
 
@@ -15,15 +15,17 @@ static void add(struct answers *answers, const char *test, const char *text)
 	answers->all = more;
 	more[answers->count].test = strdup(test);
 	more[answers->count].text = strdup(text);
-	if (!more[answers->count].test || !more[answers->count].text)
+	more[answers->count].stage = stage ? strdup(stage) : NULL;
+	if (!more[answers->count].test || !more[answers->count].text ||
+	    (stage && !more[answers->count].stage))
 		abort();
 	answers->count++;
 }
 
-/* "ERRNO<tab>/folder/CASE.ko" */
+/* "ERRNO<tab>/folder/CASE.ko[<tab>STAGE]" */
 static void add_asked(struct answers *answers, char *line)
 {
-	char *path = line, *text = strsep(&path, "\t"), *name, *end;
+	char *rest = line, *text = strsep(&rest, "\t"), *path = strsep(&rest, "\t"), *name, *end;
 
 	if (!path)
 		return;
@@ -33,7 +35,7 @@ static void add_asked(struct answers *answers, char *line)
 	if (!end || end[3])
 		return;
 	*end = 0;
-	add(answers, name, text);
+	add(answers, name, text, rest);
 }
 
 /* "# case<tab>KIND<tab>KIND": the number of the column, or -1. */
@@ -54,7 +56,7 @@ static void add_row(struct answers *answers, char *line, int column)
 	for (int i = 0; i < column; i++)
 		text = strsep(&line, "\t");
 	if (text && strcmp(text, "-") != 0)
-		add(answers, test, text);
+		add(answers, test, text, NULL);
 }
 
 struct answers answers_read(const char *path, const char *kind)
@@ -94,14 +96,15 @@ void answers_deinit(struct answers *answers)
 	for (size_t i = 0; i < answers->count; i++) {
 		free(answers->all[i].test);
 		free(answers->all[i].text);
+		free(answers->all[i].stage);
 	}
 	free(answers->all);
 }
 
-const char *answers_find(const struct answers *answers, const char *test)
+const struct answer *answers_find(const struct answers *answers, const char *test)
 {
 	for (size_t i = 0; i < answers->count; i++)
 		if (!strcmp(answers->all[i].test, test))
-			return answers->all[i].text;
+			return &answers->all[i];
 	return NULL;
 }

@@ -8,6 +8,7 @@
 struct answer {
 	char *test; /* owned */
 	char *text; /* owned: "0", "ENOEXEC", ... */
+	char *stage; /* owned; NULL: of a refusal, not known */
 };
 
 struct answers {
@@ -17,12 +18,12 @@ struct answers {
 
 /*
  * Reads a table: its line "# case<tab>KIND<tab>KIND..." says which column is of which kernel. Or,
- * where no line begins with '#', a file of ask's. Ends the program where it can't be read or has
+ * where no line begins with '#', a file of ask's, with stages or without (oracle/stages.py). Ends the program where it can't be read or has
  * no such kind.
  */
 struct answers answers_read(const char *path, const char *kind);
 void answers_deinit(struct answers *answers);
 /* NULL: the kernel was not asked. */
-const char *answers_find(const struct answers *answers, const char *test);
+const struct answer *answers_find(const struct answers *answers, const char *test);
 
 #endif

@@ -25,6 +25,7 @@ struct request {
 	char paths[NEEDS_MAX][PATH_SIZE];
 	size_t count;
 	const char *answer; /* "0", "ENOEXEC"; NULL: there was no verdict */
+	const char *stage;
 	char reason[512];
 };
 
@@ -73,6 +74,7 @@ static int take(const struct kocoon_verdict *verdict, void *context)
 	if (strcmp(verdict->path, request->paths[request->count - 1]) != 0)
 		return 0;
 	request->answer = verdict->err ? kocoon_errno_name(verdict->err) : "0";
+	request->stage = kocoon_stage_name(verdict->stage);
 	snprintf(request->reason, sizeof(request->reason), "%s",
 		 verdict->reason ? verdict->reason : "accepted");
 	return 0;
@@ -108,13 +110,16 @@ static bool agree(const struct corpus_case *test, const struct request *request,
 	bool good = true;
 
 	for (int i = 0; i < count; i++) {
-		const char *wanted = answers_find(&answers[i], test->name);
+		const struct answer *wanted = answers_find(&answers[i], test->name);
 
-		if (wanted && request->answer && !strcmp(wanted, request->answer))
+		if (wanted && request->answer && !strcmp(wanted->text, request->answer) &&
+		    (!wanted->stage || !strcmp(wanted->stage, request->stage)))
 			continue;
-		printf("# %s (%s): kernel %s, kocoon %s: %s; by %s\n", test->name, test->what,
-		       wanted ? wanted : "not asked", request->answer ? request->answer : "nothing",
-		       request->reason, files[i]);
+		printf("# %s (%s): kernel %s (%s), kocoon %s (%s): %s; by %s\n", test->name,
+		       test->what, wanted ? wanted->text : "not asked",
+		       wanted && wanted->stage ? wanted->stage : "-",
+		       request->answer ? request->answer : "nothing",
+		       request->answer ? request->stage : "-", request->reason, files[i]);
 		good = false;
 	}
 	return good;
