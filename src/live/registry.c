@@ -118,14 +118,11 @@ void kocoon_read_unlock(void)
 	kc_rcu_read_unlock();
 }
 
-bool kocoon_try_module_get(struct kocoon_loaded *module)
+/* A reference of a module that was found to be in this state. */
+static bool get_in_state(struct kocoon_loaded *module, enum kocoon_module_state state)
 {
-	enum kocoon_module_state state;
 	int count;
 
-	if (!module)
-		return true;
-	state = kc_state(module);
 	if (state == KOCOON_STATE_GOING || state == KOCOON_STATE_UNFORMED)
 		return false;
 	count = atomic_load_explicit(module->refcnt, memory_order_relaxed);
@@ -133,6 +130,11 @@ bool kocoon_try_module_get(struct kocoon_loaded *module)
 		if (atomic_compare_exchange_weak(module->refcnt, &count, count + 1))
 			return true;
 	return false;
+}
+
+bool kocoon_try_module_get(struct kocoon_loaded *module)
+{
+	return !module || get_in_state(module, kc_state(module));
 }
 
 void kocoon_module_get(struct kocoon_loaded *module)
@@ -163,11 +165,17 @@ int kocoon_module_refcount(const struct kocoon_loaded *module)
 	return atomic_load_explicit(module->refcnt, memory_order_relaxed) - KC_MODULE_REF_BASE;
 }
 
+/*
+ * One look at the state: exports are in the table a moment before a module is COMING, and a second
+ * look would take one for LIVE that has become COMING since the first.
+ */
 int kc_strong_try_module_get(struct kocoon_loaded *module)
 {
-	if (module && kc_state(module) == KOCOON_STATE_COMING)
+	enum kocoon_module_state state = module ? kc_state(module) : KOCOON_STATE_LIVE;
+
+	if (state == KOCOON_STATE_COMING)
 		return -EBUSY;
-	return kocoon_try_module_get(module) ? 0 : -ENOENT;
+	return !module || get_in_state(module, state) ? 0 : -ENOENT;
 }
 
 struct kocoon_loaded *kocoon_find_module(struct kocoon *kocoon, const char *name)

@@ -71,6 +71,45 @@ static void none_of_the_unformed(void **state)
 	kocoon_free(kocoon);
 }
 
+enum { FORMED_TIMES = 5000000 };
+
+struct forming {
+	struct kocoon_loaded *module;
+	atomic_bool over;
+};
+
+static void *form_again_and_again(void *context)
+{
+	struct forming *forming = context;
+
+	for (int i = 0; i < FORMED_TIMES && !atomic_load(&forming->over); i++) {
+		kc_set_state(forming->module, KOCOON_STATE_UNFORMED);
+		kc_set_state(forming->module, KOCOON_STATE_COMING);
+	}
+	atomic_store(&forming->over, true);
+	return NULL;
+}
+
+/* Whoever asks for a symbol may meet its module just when that is formed. */
+static void none_of_the_coming(void **state)
+{
+	struct kocoon *kocoon = live_new(NULL, NULL);
+	struct forming forming = { .module = kocoon ? kc_loaded_new(kocoon, "half") : NULL };
+	pthread_t thread;
+	int err = -EBUSY;
+
+	(void)state;
+	assert_non_null(forming.module);
+	assert_int_equal(pthread_create(&thread, NULL, form_again_and_again, &forming), 0);
+	while (err && !atomic_load(&forming.over))
+		err = kc_strong_try_module_get(forming.module);
+	atomic_store(&forming.over, true);
+	pthread_join(thread, NULL);
+	assert_true(err == -EBUSY || err == -ENOENT);
+	kc_loaded_free(forming.module);
+	kocoon_free(kocoon);
+}
+
 static struct kocoon *asked;
 static const char *asked_for;
 static uint64_t answer;
@@ -277,6 +316,7 @@ int main(void)
 		cmocka_unit_test(too_little_space),
 		cmocka_unit_test(refused_before_arguments),
 		cmocka_unit_test(none_of_the_unformed),
+		cmocka_unit_test(none_of_the_coming),
 		cmocka_unit_test(no_symbols_of_the_unformed),
 		cmocka_unit_test(user_is_older),
 		cmocka_unit_test(user_waits_for_live),
