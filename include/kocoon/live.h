@@ -172,7 +172,10 @@ KOCOON_API int kocoon_init_module(struct kocoon *kocoon, const void *image, size
  */
 KOCOON_API int kocoon_finit_module(struct kocoon *kocoon, int fd, const char *args, int flags,
 				   struct kocoon_report *report);
-/* delete_module(2). flags: O_NONBLOCK, O_TRUNC (force). */
+/*
+ * delete_module(2). flags: O_NONBLOCK, O_TRUNC (force). Differs from Linux: force does nothing for a
+ * module that is LIVE already, but whose load still calls notifiers and hooks: -EWOULDBLOCK.
+ */
 KOCOON_API int kocoon_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags);
 
 /* kernel.modules_disabled: one way. From then on nothing is loaded or unloaded: -EPERM. */

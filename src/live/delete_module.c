@@ -33,7 +33,12 @@ bool kc_is_permanent(const struct kocoon_loaded *module)
 	return kc_read_member(module, KC_MEMBER_INIT) && !kc_read_member(module, KC_MEMBER_EXIT);
 }
 
-/* Whether it may go, in the kernel's order; it is GOING then. Under the mutex. */
+/*
+ * Whether it may go, in the kernel's order; it is GOING then. Under the mutex.
+ *
+ * Differs from Linux: there, force also takes the reference of the load itself, which then goes on
+ * with a module that is gone.
+ */
 static int stop_module(struct kocoon *kocoon, struct kocoon_loaded *module, unsigned int flags)
 {
 	if (!module)
@@ -44,7 +49,7 @@ static int stop_module(struct kocoon *kocoon, struct kocoon_loaded *module, unsi
 		return -EBUSY;
 	if (kc_is_permanent(module) && !try_force_unload(kocoon, flags))
 		return -EBUSY;
-	if (!try_release_ref(module) && !try_force_unload(kocoon, flags))
+	if (!try_release_ref(module) && !(module->settled && try_force_unload(kocoon, flags)))
 		return -EWOULDBLOCK;
 	kc_set_state(module, KOCOON_STATE_GOING);
 	return 0;

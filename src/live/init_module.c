@@ -54,6 +54,7 @@ static void settle(struct kocoon_loaded *module, struct kc_init_waste *waste)
 	kc_kallsyms_switch_to_core(module);
 	kc_stats_loaded(kocoon, module);
 	kc_hide_init(module, waste);
+	module->settled = true;
 	kocoon_module_put(module);
 	pthread_cond_broadcast(&kocoon->changed);
 	pthread_mutex_unlock(&kocoon->mutex);

@@ -14,6 +14,7 @@
 
 static struct kocoon_kernel *kernel;
 static char events[512], uevents[256];
+static int unload_errno; /* of what a notifier did */
 
 static int note_uevent(const char *action, const char *module)
 {
@@ -146,6 +147,27 @@ static void constructors(void **state)
 	assert_int_equal(live_load(bare, "constructor", ""), 0);
 	assert_true(live_said("constructor: ran 1 times"));
 	kocoon_free(bare);
+}
+
+static int unload_by_force(void *context, enum kocoon_module_state event,
+			   struct kocoon_loaded *module)
+{
+	if (event == KOCOON_STATE_LIVE)
+		unload_errno = kocoon_delete_module(context, kocoon_loaded_name(module), O_TRUNC);
+	return 0;
+}
+
+static void force_waits_for_the_load(void **state)
+{
+	struct kocoon *kocoon = *state;
+	enum { FORCED_RMMOD = 1 << 3 };
+
+	assert_int_equal(kocoon_register_notifier(kocoon, unload_by_force, kocoon, 0), 0);
+	assert_int_equal(live_load(kocoon, "hello", ""), 0);
+	assert_int_equal(unload_errno, -EWOULDBLOCK);
+	assert_true(is_there(kocoon, "hello"));
+	assert_false(kocoon_tainted(kocoon) & FORCED_RMMOD);
+	assert_int_equal(kocoon_delete_module(kocoon, "hello", O_TRUNC), 0);
 }
 
 /* ---- notifiers ---- */
@@ -342,6 +364,7 @@ int main(void)
 		LIVE_TEST(without_exit_only_force_unloads),
 		cmocka_unit_test(kernels_without_force),
 		LIVE_TEST(references_keep_it),
+		LIVE_TEST(force_waits_for_the_load),
 		LIVE_TEST(constructors),
 		LIVE_TEST(notifiers_are_called_in_order),
 		LIVE_TEST(notifiers_can_refuse),
