@@ -205,6 +205,9 @@ static void probe_symbols(const struct kocoon_kernel *kernel, struct kc_behaviou
 	/* The function became one of its own when the early check became its second caller. */
 	behaviour->early_mod_check = kc_kernel_has_symbol(kernel, "early_mod_check") ||
 				     kc_kernel_has_symbol(kernel, "module_patient_check_exists");
+	/* Older kernels go on without these files, and what isn't missed isn't undone. */
+	behaviour->sysfs_sections_needed =
+		kc_kernel_calls(kernel, "mod_sysfs_setup", "sysfs_remove_group");
 	/* The variable, or where there are functions only, the one that sets it. */
 	behaviour->platform_keyring = kc_kernel_has_symbol(kernel, "platform_trusted_keys") ||
 				      kc_kernel_has_symbol(kernel, "set_platform_trusted_keys");
@@ -225,6 +228,7 @@ static const struct kc_behaviour today = {
 	.validity_symtab_type = true,
 	.symbol_index_checked = true,
 	.early_mod_check = true,
+	.sysfs_sections_needed = true,
 };
 
 static void probe_symvers(const struct kocoon_kernel *kernel, struct kc_behaviour *behaviour)

@@ -8,6 +8,8 @@
  * jumps. Where it comes to return the constant NOTIFY_OK (1) with nothing in between, the mismatch
  * passes. All else counts as a refusal.
  */
+#include <stdio.h>
+
 #include "kernel/parts.h"
 
 enum {
@@ -15,6 +17,8 @@ enum {
 	STEPS_MAX = 64,
 	REFERENCE_SIZE = 7,
 	CALL_SIZE = 5,
+	CALL = 0xe8,
+	JUMP = 0xe9,
 	MOV_SIZE = 3,
 };
 
@@ -54,7 +58,7 @@ static bool find_reference(const struct kc_vmlinux *vmlinux, uint64_t function, 
 /* Size of an instruction that changes neither the course nor %eax for good; 0: it isn't one. */
 static size_t skippable(const uint8_t *code)
 {
-	if (code[0] == 0xe8) /* call */
+	if (code[0] == CALL)
 		return CALL_SIZE;
 	if ((code[0] & 0xf8) == 0x48 && (code[1] == 0x89 || code[1] == 0x8b) && code[2] >= 0xc0)
 		return MOV_SIZE; /* between registers */
@@ -90,7 +94,7 @@ static bool returns_ok(const struct kc_vmlinux *vmlinux, uint64_t place, uint64_
 		} else if (!memcmp(code.data, ok, sizeof(ok))) {
 			is_ok = true;
 			place += sizeof(ok);
-		} else if (code.data[0] == 0xe9) {
+		} else if (code.data[0] == JUMP) {
 			place = relative(place + 5, kc_load32(code.data + 1));
 		} else if (code.data[0] == 0xeb) {
 			place += 2 + (uint64_t)(int64_t)(int8_t)code.data[1];
@@ -133,4 +137,45 @@ bool kc_kernel_btf_mismatch_passes(const struct kocoon_kernel *kernel)
 		    find_reference(&kernel->vmlinux, function, text, &place))
 			return returns_ok(&kernel->vmlinux, place, thunk);
 	return false;
+}
+
+/* Its end is where the next symbol begins that isn't a part of it. */
+static uint64_t function_end(const struct kocoon_kernel *kernel, uint64_t start)
+{
+	const struct kc_symbols *symbols = kc_kernel_symbol_table(kernel);
+	uint64_t end = start + FUNCTION_MAX;
+
+	for (size_t i = 0; i < symbols->count; i++) {
+		uint64_t address = symbols->array[i].address;
+
+		if (address > start && address < end)
+			end = address;
+	}
+	return end;
+}
+
+static bool has_call(const struct kocoon_kernel *kernel, uint64_t start, uint64_t callee)
+{
+	uint64_t end = function_end(kernel, start);
+	struct kc_span code;
+
+	for (uint64_t place = start; place + CALL_SIZE <= end; place++)
+		if (kc_vmlinux_bytes(&kernel->vmlinux, place, CALL_SIZE, &code) &&
+		    (code.data[0] == CALL || code.data[0] == JUMP) &&
+		    relative(place + CALL_SIZE, kc_load32(code.data + 1)) == callee)
+			return true;
+	return false;
+}
+
+bool kc_kernel_calls(const struct kocoon_kernel *kernel, const char *function, const char *callee)
+{
+	char cold[64];
+	uint64_t start, target;
+
+	if (!kc_kernel_find_symbol(kernel, callee, &target))
+		return false;
+	if (kc_kernel_find_symbol(kernel, function, &start) && has_call(kernel, start, target))
+		return true;
+	snprintf(cold, sizeof(cold), "%s.cold", function);
+	return kc_kernel_find_symbol(kernel, cold, &start) && has_call(kernel, start, target);
 }

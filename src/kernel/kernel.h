@@ -165,6 +165,11 @@ struct kc_behaviour {
 	bool symbol_index_checked; /* "has an invalid section index" */
 	/* duplicate is looked for before layout too (symbol early_mod_check, or stats) */
 	bool early_mod_check;
+	/*
+	 * a module whose files under sections/ can't be made is refused: mod_sysfs_setup() takes
+	 * them away again, by sysfs_remove_group()
+	 */
+	bool sysfs_sections_needed;
 	struct kc_decompressor
 		decompressor; /* "not an xz compressed module", ...; xz_dec_bcj_run */
 	bool platform_keyring; /* symbol platform_trusted_keys */

@@ -273,6 +273,8 @@ bool kc_kernel_section(const struct kocoon_kernel *kernel, const char *section, 
 void kc_kernel_make_facts(struct kocoon_kernel *kernel);
 /* Whether the code behind the kernel's complaint about a module's BTF goes on all the same. */
 bool kc_kernel_btf_mismatch_passes(const struct kocoon_kernel *kernel);
+/* Whether the code of a function has a call of another one, or a jump to it. */
+bool kc_kernel_calls(const struct kocoon_kernel *kernel, const char *function, const char *callee);
 void kc_kernel_probe_behaviour(struct kocoon_kernel *kernel);
 void kc_kernel_make_abi(struct kocoon_kernel *kernel); /* and layouts */
 void kc_kernel_make_layouts(struct kocoon_kernel *kernel);

@@ -149,6 +149,7 @@ struct kocoon_loaded {
 	char build_id[41];
 	struct kc_section_file *section_files; /* owned */
 	size_t section_file_count;
+	bool sections_clash; /* two of them have one name, and the kernel minds */
 	char *section_names; /* owned */
 	/* Owned: where its taints are noted when it goes; NULL: its folder never was there. */
 	struct kc_unload_taint *unload_taint;

@@ -105,8 +105,11 @@ static int find_twin(const struct kc_section_file *files, size_t count, const ch
 	return 0;
 }
 
-/* Sections of one name: the kernel then shows neither sections/ nor notes/. */
-static int drop_twins(struct kocoon_loaded *module)
+/*
+ * Sections of one name can't all be files. Older kernels then show neither sections/ nor notes/;
+ * newer ones refuse the module when its folder is made.
+ */
+static int drop_twins(struct kocoon_loaded *module, const struct kc_load *load)
 {
 	const char *name;
 	int err = find_twin(module->section_files, module->section_file_count, &name);
@@ -116,6 +119,7 @@ static int drop_twins(struct kocoon_loaded *module)
 	kc_log(module->kocoon, KOCOON_LOG_WARNING,
 	       "%s: two sections are called %s: its sections are not shown", module->name, name);
 	module->section_file_count = 0;
+	module->sections_clash = load->behaviour->sysfs_sections_needed;
 	return 0;
 }
 
@@ -194,7 +198,7 @@ int kc_sysfs_collect(struct kocoon_loaded *module, const struct kc_load *load)
 	if (err)
 		return err;
 	init_build_id(module);
-	return drop_twins(module);
+	return drop_twins(module, load);
 }
 
 void kc_sysfs_free(struct kocoon_loaded *module)
@@ -241,6 +245,8 @@ int kc_sysfs_setup(struct kocoon_loaded *module)
 {
 	int err = *module->name ? check_params(module) : -EINVAL;
 
+	if (!err && module->sections_clash)
+		err = -EEXIST;
 	if (!err)
 		err = kc_track_prepare(module);
 	if (!err)

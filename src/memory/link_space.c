@@ -53,3 +53,11 @@ uint8_t *kc_memory_at(const struct kc_memory *memory, uint64_t address, uint64_t
 	}
 	return NULL;
 }
+
+const char *kc_memory_string(const struct kc_memory *memory, uint64_t address)
+{
+	uint64_t room;
+	const uint8_t *text = kc_memory_at(memory, address, 1, &room);
+
+	return text && memchr(text, 0, room) ? (const char *)text : NULL;
+}

@@ -44,5 +44,7 @@ void kc_memory_deinit(struct kc_memory *memory);
  */
 uint8_t *kc_memory_at(const struct kc_memory *memory, uint64_t address, uint64_t len,
 		      uint64_t *room_ret);
+/* A string that begins at an address and ends in the same region, or NULL. */
+const char *kc_memory_string(const struct kc_memory *memory, uint64_t address);
 
 #endif

@@ -192,6 +192,7 @@ int kc_load_finish(struct kc_load *load, const struct kc_neighbours *neighbours)
 		{ KOCOON_STAGE_FORMATION, kc_verify_exported_symbols, false },
 		{ KOCOON_STAGE_BTF, kc_check_btf, false },
 		{ KOCOON_STAGE_SYSFS, kc_mod_sysfs_init, false },
+		{ KOCOON_STAGE_SYSFS, kc_check_sysfs_names, false },
 	};
 
 	check_duplicate(load, neighbours);

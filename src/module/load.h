@@ -79,7 +79,7 @@ struct kc_import {
 	enum kocoon_import_state state;
 	int err; /* of a provider that is there, but can't be used; 0: the state's own */
 	bool has_wanted;
-	uint32_t wanted;
+	uint64_t wanted; /* as wide as the module has it: what is no CRC is none's */
 };
 
 /* Kept for what is said of an import whose provider may be gone by then; see live/uses.c. */
@@ -232,7 +232,7 @@ void kc_augment_taints(struct kc_load *load);
 int kc_check_modstruct_version(struct kc_load *load); /* version.c */
 /* Whether the module has a version for this name. */
 bool kc_version_wanted(const struct kc_load *load, const char *name, uint32_t hash,
-		       uint32_t *crc_ret);
+		       uint64_t *crc_ret);
 /* As check_version(): without versions, tries to force. */
 enum kocoon_import_state kc_check_version(struct kc_load *load, struct kc_import *import);
 int kc_try_to_force_load(struct kc_load *load);
@@ -287,6 +287,7 @@ int kc_write_this_module(struct kc_load *load); /* this_module.c */
 void kc_find_members(struct kc_load *load);
 
 int kc_mod_sysfs_init(struct kc_load *load); /* sections.c */
+int kc_check_sysfs_names(struct kc_load *load); /* sysfs_names.c */
 
 int kc_check_btf(struct kc_load *load); /* btf.c */
 

@@ -21,36 +21,41 @@ bool kc_blacklisted(const char *list, const char *name)
 	return false;
 }
 
+/* Where the next text begins, behind the one at `at`; false: that was the last. */
+static bool next_text(struct kc_span texts, uint64_t *at)
+{
+	while (*at < texts.len && texts.data[*at])
+		++*at;
+	while (*at < texts.len && !texts.data[*at])
+		++*at;
+	return *at < texts.len;
+}
+
 /*
  * The texts stand one behind the other, each ended by one or more NULs. A cursor is the offset,
- * plus 1, of the text that was returned last. A value runs to its NUL even where that lies behind
- * the section, as in the kernel.
+ * plus 1, of the text that was returned last. As in the kernel, the first text counts even where the
+ * section is empty, and a text runs to its NUL even where that lies behind the section.
  */
 const char *kc_get_next_modinfo(const struct kc_load *load, const char *tag, uint64_t *cursor)
 {
 	const Elf64_Shdr *shdr = &load->sections[load->index.info].shdr;
 	size_t tag_len = strlen(tag);
-	struct kc_span texts;
+	struct kc_span texts, rest;
 	uint64_t at = *cursor ? *cursor - 1 : 0;
-	bool skip = *cursor != 0;
 
 	if (!kc_span_sub(load->whole, shdr->sh_offset, shdr->sh_size, &texts))
 		return NULL;
-	for (;; skip = true) {
-		if (skip) {
-			while (at < texts.len && texts.data[at])
-				at++;
-			while (at < texts.len && !texts.data[at])
-				at++;
-		}
-		if (at >= texts.len)
-			return NULL;
-		if (texts.len - at > tag_len && memcmp(texts.data + at, tag, tag_len) == 0 &&
-		    texts.data[at + tag_len] == '=') {
+	rest = kc_span(texts.data, load->whole.len - shdr->sh_offset);
+	if (*cursor && !next_text(texts, &at))
+		return NULL;
+	do {
+		if (rest.len - at > tag_len && memcmp(rest.data + at, tag, tag_len) == 0 &&
+		    rest.data[at + tag_len] == '=') {
 			*cursor = at + 1;
-			return kc_span_string(load->whole, shdr->sh_offset + at + tag_len + 1);
+			return kc_span_string(rest, at + tag_len + 1);
 		}
-	}
+	} while (next_text(texts, &at));
+	return NULL;
 }
 
 const char *kc_get_modinfo(const struct kc_load *load, const char *tag)

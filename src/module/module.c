@@ -146,14 +146,15 @@ static int list_imports(struct kocoon_module *module)
 		const struct kc_import *import = &load->imports[i];
 		const struct kocoon_export *export = import->export;
 		struct kocoon_import *to = &module->imports[i];
+		uint64_t wanted = 0;
 
 		*to = (struct kocoon_import){
 			.name = import->name,
 			.provider = import->provider_name,
 			.state = export || import->state ? import->state : KOCOON_IMPORT_UNKNOWN,
 		};
-		to->has_wanted =
-			kc_version_wanted(load, import->name, import->hash, &to->crc_wanted);
+		to->has_wanted = kc_version_wanted(load, import->name, import->hash, &wanted);
+		to->crc_wanted = (uint32_t)wanted;
 		if (!export)
 			continue;
 		to->ns = export->ns;

@@ -98,25 +98,23 @@ int kc_check_export_symbol_versions(struct kc_load *load)
 	return -ENOEXEC;
 }
 
-/* One field of an entry of a relocated export table: the address that it holds; 0: none. */
+/* One field of an entry of a relocated export table: the address that it holds. */
 static uint64_t entry_field(const struct kc_load *load, const uint8_t *entry, uint64_t address,
 			    size_t field)
 {
 	if (load->abi->kernel_symbol_relative) {
 		uint64_t offset = (uint64_t)(int64_t)(int32_t)kc_load32(entry + field * 4);
 
-		return offset ? address + field * 4 + offset : 0;
+		return address + field * 4 + offset;
 	}
 	return kc_load64(entry + field * 8);
 }
 
-/* A string in the module's memory, or NULL. */
-static const char *memory_string(const struct kc_load *load, uint64_t address)
+/* A namespace alone can be none. */
+static bool has_field(const struct kc_load *load, const uint8_t *entry, size_t field)
 {
-	uint64_t room;
-	const uint8_t *text = kc_memory_at(&load->memory, address, 1, &room);
-
-	return text && memchr(text, 0, room) ? (const char *)text : NULL;
+	return load->abi->kernel_symbol_relative ? kc_load32(entry + field * 4)
+						 : kc_load64(entry + field * 8);
 }
 
 static int collect_table(struct kc_load *load, const struct kc_table *table,
@@ -132,7 +130,8 @@ static int collect_table(struct kc_load *load, const struct kc_table *table,
 		struct kocoon_export *export = &load->exports[load->export_count];
 
 		*export = (struct kocoon_export){
-			.name = memory_string(load, entry_field(load, entry, address, 1)),
+			.name = kc_memory_string(&load->memory,
+						 entry_field(load, entry, address, 1)),
 			.address = entry_field(load, entry, address, 0),
 			.gpl_only = gpl_only,
 		};
@@ -142,8 +141,9 @@ static int collect_table(struct kc_load *load, const struct kc_table *table,
 					  "the name of export %" PRIu64
 					  " of %s is outside of the module",
 					  i, load->sections[table->section].name);
-		if (fields > 2)
-			export->ns = memory_string(load, entry_field(load, entry, address, 2));
+		if (fields > 2 && has_field(load, entry, 2))
+			export->ns = kc_memory_string(&load->memory,
+						      entry_field(load, entry, address, 2));
 		if (export->ns && !*export->ns)
 			export->ns = NULL;
 		if (crc && i < crcs->count) {

@@ -198,7 +198,7 @@ static void explain_crc(struct kc_load *load, const struct kc_import *import)
 	kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -EINVAL,
 		   "disagrees about version of symbol %s", import->name);
 	kc_expected(load->report, "CRC %#010x, of %s", import->export->crc, provider_text(import));
-	kc_found(load->report, "%#010x", import->wanted);
+	kc_found(load->report, "%#010" PRIx64, import->wanted);
 	kc_hint(load->report, "a type in its signature differs: rebuild against the headers and "
 			      "Module.symvers of the kernel that is to load it");
 }

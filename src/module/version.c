@@ -6,11 +6,12 @@
  * length and go first.
  *
  * The kernel searches them one after another; here they are indexed by name once, at the first
- * question.
+ * question. A CRC of __versions is as wide as a long, and compared as such.
  */
 #include "module/load.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 static uint64_t basic_count(const struct kc_load *load)
 {
@@ -45,7 +46,7 @@ static int build_index(struct kc_load *load)
 }
 
 /* The extended tables are walked side by side: one CRC, one name. */
-static bool extended_wanted(const struct kc_load *load, const char *name, uint32_t *crc_ret)
+static bool extended_wanted(const struct kc_load *load, const char *name, uint64_t *crc_ret)
 {
 	struct kc_span crcs = load->sections[load->index.vers_ext_crc].file;
 	struct kc_span names = load->sections[load->index.vers_ext_name].file;
@@ -66,7 +67,7 @@ static bool extended_wanted(const struct kc_load *load, const char *name, uint32
 }
 
 bool kc_version_wanted(const struct kc_load *load, const char *name, uint32_t hash,
-		       uint32_t *crc_ret)
+		       uint64_t *crc_ret)
 {
 	size_t name_len = strlen(name);
 	uint32_t cursor = 0;
@@ -80,7 +81,7 @@ bool kc_version_wanted(const struct kc_load *load, const char *name, uint32_t ha
 
 		if (len != name_len || memcmp(found, name, len) != 0)
 			continue;
-		*crc_ret = kc_load32(load->sections[load->index.vers].file.data +
+		*crc_ret = kc_load64(load->sections[load->index.vers].file.data +
 				     (uint64_t)entry * load->abi->modversion_size);
 		return true;
 	}
@@ -134,7 +135,7 @@ int kc_check_modstruct_version(struct kc_load *load)
 	kc_finding(load->report, KOCOON_STAGE_MODVERSION, -ENOEXEC,
 		   "disagrees about version of symbol module_layout");
 	kc_expected(load->report, "CRC %#010x", layout.export->crc);
-	kc_found(load->report, "%#010x", layout.wanted);
+	kc_found(load->report, "%#010" PRIx64, layout.wanted);
 	kc_hint(load->report,
 		"struct module differs: the module was built for a kernel with another "
 		"configuration; "

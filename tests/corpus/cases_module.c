@@ -47,6 +47,8 @@ const struct corpus_case corpus_module_cases[] = {
 	/* versions */
 	{ "layout-crc", "dummy", "the CRC of module_layout is another", wrong_crc,
 	  .text = "module_layout" },
+	{ "layout-crc-wide", "dummy", "the CRC of module_layout has a 33rd bit", wrong_crc,
+	  .text = "module_layout", .at = 32 },
 	{ "layout-crc-signed", "dummy", "and the module is signed for what it was", wrong_crc,
 	  .text = "module_layout", .flags = KEEP_SIGNATURE },
 	{ "layout-crc-forced", "dummy", "forced", wrong_crc, .text = "module_layout",
@@ -57,6 +59,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  .flags = FORCE_MODVERSIONS },
 	{ "import-crc", "dummy", "the CRC of an import is another", wrong_crc,
 	  .text = "rtnl_lock" },
+	{ "import-crc-wide", "dummy", "the CRC of an import has a 64th bit", wrong_crc,
+	  .text = "rtnl_lock", .at = 63 },
 	{ "import-crc-forced", "dummy", "forced", wrong_crc, .text = "rtnl_lock",
 	  .flags = FORCE_MODVERSIONS },
 	{ "import-crc-both", "dummy", "two entries, the wrong one first", wrong_crc_first,
@@ -137,6 +141,8 @@ const struct corpus_case corpus_module_cases[] = {
 	  .text = "__param", .value = 1 },
 	{ "param-obsolete", "dummy", "a section __obsparm", add_section, .text = "__obsparm",
 	  .at = SHT_PROGBITS, .value = SHF_ALLOC, .width = 64 },
+	{ "ksymtab-zeros", "dummy", "exports whose names are empty", add_section,
+	  .text = "__ksymtab", .at = SHT_PROGBITS, .value = SHF_ALLOC, .width = 48 },
 	{ "ksymtab-odd-size", "crc7", "a byte behind the last entry of __ksymtab", grow_section,
 	  .text = "__ksymtab", .value = 1 },
 

@@ -49,30 +49,20 @@ void empty_file(struct edit *edit, const struct corpus_case *test)
 	edit_truncate(edit, 0);
 }
 
-static void append_exactly(struct edit *edit, const void *data, size_t len)
-{
-	size_t old = edit->len;
-
-	edit_append(edit, NULL, len);
-	if (data)
-		memcpy(edit->data + old, data, len);
-	edit->len = old + len;
-}
-
 void append_bytes(struct edit *edit, const struct corpus_case *test)
 {
-	append_exactly(edit, test->text, strlen(test->text));
+	edit_append_exactly(edit, test->text, strlen(test->text));
 }
 
 void append_zeros(struct edit *edit, const struct corpus_case *test)
 {
-	append_exactly(edit, NULL, test->value);
+	edit_append_exactly(edit, NULL, test->value);
 }
 
 void pad_to_page(struct edit *edit, const struct corpus_case *test)
 {
 	(void)test;
-	append_exactly(edit, NULL, -edit->len & 4095);
+	edit_append_exactly(edit, NULL, -edit->len & 4095);
 }
 
 /* header and section table */
@@ -342,7 +332,7 @@ void vermagic_cut(struct edit *edit, const struct corpus_case *test)
 
 void wrong_crc(struct edit *edit, const struct corpus_case *test)
 {
-	edit_version(edit, test->text)->crc ^= 1;
+	edit_version(edit, test->text)->crc ^= UINT64_C(1) << test->at;
 }
 
 void drop_version(struct edit *edit, const struct corpus_case *test)

@@ -53,7 +53,7 @@ corpus_damage vermagic_release; /* text: another release */
 corpus_damage vermagic_without; /* text: a word of it */
 corpus_damage vermagic_cut; /* without its last character */
 corpus_damage vermagic_release_unversioned; /* text; and there is no __versions */
-corpus_damage wrong_crc; /* text: symbol */
+corpus_damage wrong_crc; /* text: symbol; at: which bit of its CRC */
 corpus_damage drop_version; /* text: symbol */
 corpus_damage wrong_crc_first; /* text: an entry with another CRC before the right one */
 

@@ -83,6 +83,7 @@ struct edit edit_open(const char *path, const char *what)
 	read_file(&edit, path);
 	if (edit.len > sizeof(xz) && !memcmp(edit.data, xz, sizeof(xz)))
 		unpack(&edit);
+	edit.data = grown(&edit, edit.data, edit.len);
 	edit.signature = signature_start(&edit);
 	return edit;
 }
@@ -125,6 +126,16 @@ size_t edit_append(struct edit *edit, const void *data, size_t len)
 		memcpy(edit->data + offset, data, len);
 	edit->len = offset + len;
 	return offset;
+}
+
+void edit_append_exactly(struct edit *edit, const void *data, size_t len)
+{
+	size_t old = edit->len;
+
+	edit_append(edit, NULL, len);
+	if (data)
+		memcpy(edit->data + old, data, len);
+	edit->len = old + len;
 }
 
 Elf64_Ehdr *edit_ehdr(struct edit *edit)

@@ -34,6 +34,8 @@ void edit_set(struct edit *edit, const void *data, size_t len);
 void edit_truncate(struct edit *edit, size_t len);
 /* Adds at the end, aligned to 16; the offset. `data` may be NULL: zeros. */
 size_t edit_append(struct edit *edit, const void *data, size_t len);
+/* The same, right behind what is there. */
+void edit_append_exactly(struct edit *edit, const void *data, size_t len);
 
 Elf64_Ehdr *edit_ehdr(struct edit *edit);
 Elf64_Shdr *edit_shdr(struct edit *edit, unsigned int index);

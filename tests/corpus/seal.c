@@ -103,15 +103,6 @@ void lengthen_signature(struct edit *edit, const struct corpus_case *test)
 	resize_message(edit, (int64_t)test->value);
 }
 
-static void append_exactly(struct edit *edit, const void *data, size_t len)
-{
-	size_t old = edit->len;
-
-	edit_append(edit, NULL, len);
-	memcpy(edit->data + old, data, len);
-	edit->len = old + len;
-}
-
 void signature_of(struct edit *edit, const struct corpus_case *test)
 {
 	char path[4096];
@@ -120,7 +111,7 @@ void signature_of(struct edit *edit, const struct corpus_case *test)
 	corpus_stock_path(test->text, path);
 	other = edit_open(path, edit->what);
 	edit_strip_signature(edit);
-	append_exactly(edit, other.data + other.signature, other.len - other.signature);
+	edit_append_exactly(edit, other.data + other.signature, other.len - other.signature);
 	edit_close(&other);
 }
 
@@ -133,7 +124,7 @@ void repeat_signature(struct edit *edit, const struct corpus_case *test)
 	if (!copy)
 		edit_fail(edit, "out of memory");
 	memcpy(copy, edit->data + edit->signature, len);
-	append_exactly(edit, copy, len);
+	edit_append_exactly(edit, copy, len);
 	free(copy);
 }
 
@@ -196,9 +187,9 @@ void sign(struct edit *edit, const struct corpus_case *test)
 	size_t len = make_message(edit, test, &message);
 
 	edit->signature = edit->len;
-	append_exactly(edit, message, len);
-	append_exactly(edit, info, sizeof(info));
-	append_exactly(edit, marker, MARKER_LEN);
+	edit_append_exactly(edit, message, len);
+	edit_append_exactly(edit, info, sizeof(info));
+	edit_append_exactly(edit, marker, MARKER_LEN);
 	store_len(edit, len);
 	OPENSSL_free(message);
 }
@@ -274,5 +265,5 @@ void pack_xz(struct edit *edit, const struct corpus_case *test)
 
 void append_packed(struct edit *edit, const struct corpus_case *test)
 {
-	append_exactly(edit, test->text, strlen(test->text));
+	edit_append_exactly(edit, test->text, strlen(test->text));
 }
