@@ -116,6 +116,7 @@ struct kocoon_loaded {
 	struct kc_memory memory;
 	_Atomic uint64_t region_sizes[KOCOON_REGION_COUNT]; /* 0: there is none, or any more */
 	struct kc_page_run core_run, init_run; /* the pages that the regions are in */
+	bool one_piece; /* as in kernels that have one allocation for all core regions */
 	bool listed; /* in the list and in `names` */
 	bool settled; /* its load touches it no more; under the mutex */
 	uint64_t percpu_offset, percpu_size; /* 0, 0: none */

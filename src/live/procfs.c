@@ -46,17 +46,24 @@ static int print_flags(const struct kocoon_loaded *module, enum kocoon_module_st
 			     state == KOCOON_STATE_COMING ? "+" : "");
 }
 
+/* Its text's; 0 where it has none. In one piece it is the piece's, whatever that begins with. */
+static uint64_t base_address(const struct kocoon_loaded *module)
+{
+	uint64_t address, size;
+
+	kocoon_loaded_region(module, KOCOON_REGION_TEXT, &address, &size);
+	return module->one_piece ? module->core_run.address : address;
+}
+
 /* m_show(); under the mutex. */
 static int print_module(const struct kocoon_loaded *module, bool show_addresses,
 			struct kc_buffer *text)
 {
 	enum kocoon_module_state state = kc_state(module);
-	uint64_t address, size;
 	int err;
 
 	if (state == KOCOON_STATE_UNFORMED)
 		return 0;
-	kocoon_loaded_region(module, KOCOON_REGION_TEXT, &address, &size);
 	err = kc_view_print(text, "%s %" PRIu64, module->name, kc_total_size(module));
 	if (!err)
 		err = print_users(module, text);
@@ -65,7 +72,7 @@ static int print_module(const struct kocoon_loaded *module, bool show_addresses,
 				    state == KOCOON_STATE_GOING	   ? "Unloading"
 				    : state == KOCOON_STATE_COMING ? "Loading"
 								   : "Live",
-				    show_addresses ? address : 0);
+				    show_addresses ? base_address(module) : 0);
 	if (!err)
 		err = print_flags(module, state, text);
 	return err ? err : kc_buffer_append(text, "\n", 1);

@@ -67,6 +67,7 @@ int kc_place_module(struct kocoon_loaded *module, struct kc_memory *memory,
 				&module->init_run);
 	if (err)
 		return err;
+	module->one_piece = !abi->memory_regions;
 	module->memory = *memory;
 	module->memory.buffer = (struct kc_buffer){ 0 };
 	for (int i = 0; i < KOCOON_REGION_COUNT; i++)

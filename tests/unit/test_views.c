@@ -555,6 +555,26 @@ static void proc_modules_is_the_kernels(void **state)
 	free_fixture(&fixture);
 }
 
+/* Kernels of seven regions show none then, those of two what the first one begins with. */
+static void the_base_without_text_is_the_kernels(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	make_fixture(&fixture);
+	set_region(fixture.user, KOCOON_REGION_TEXT, 0x42000000, 0);
+	fixture.user->core_run.address = 0x42000000;
+	check_text(fixture.kocoon, "/proc/modules",
+		   "null_blk 16384 0 - Live 0x0000000000000000\n"
+		   "configfs 36864 1 null_blk, Live 0x0000000041000000\n");
+	fixture.user->one_piece = true;
+	check_text(fixture.kocoon, "/proc/modules",
+		   "null_blk 16384 0 - Live 0x0000000042000000\n"
+		   "configfs 36864 1 null_blk, Live 0x0000000041000000\n");
+	fixture.user->core_run.address = 0;
+	free_fixture(&fixture);
+}
+
 static void taints_are_added_only(void **state)
 {
 	static const struct {
@@ -754,6 +774,7 @@ int main(void)
 		cmocka_unit_test(wrong_paths_have_their_errno),
 		cmocka_unit_test(a_listing_can_be_ended),
 		cmocka_unit_test(proc_modules_is_the_kernels),
+		cmocka_unit_test(the_base_without_text_is_the_kernels),
 		cmocka_unit_test(taints_are_added_only),
 		cmocka_unit_test(modules_are_disabled_one_way),
 		cmocka_unit_test(modprobe_is_a_line),
