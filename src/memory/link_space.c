@@ -5,6 +5,35 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/*
+ * More than modules mostly are. Beyond it memory is new each time and nothing is written to it, so
+ * that a small file which asks for much costs nothing but address space.
+ */
+enum { KEPT_MAX = 32 << 20 };
+
+static int make_zeros(struct kc_buffer *buffer, size_t len)
+{
+	int err;
+
+	if (len > KEPT_MAX || buffer->capacity > KEPT_MAX)
+		kc_buffer_deinit(buffer);
+	if (len > KEPT_MAX) {
+		buffer->data = calloc(1, len);
+		if (!buffer->data)
+			return -ENOMEM;
+		buffer->len = buffer->capacity = len;
+		return 0;
+	}
+	buffer->len = 0;
+	err = kc_buffer_reserve(buffer, len);
+	if (err)
+		return err;
+	buffer->len = len;
+	if (len)
+		memset(buffer->data, 0, len);
+	return 0;
+}
+
 int kc_memory_allocate(struct kc_memory *memory)
 {
 	uint64_t total = 0;
@@ -15,13 +44,9 @@ int kc_memory_allocate(struct kc_memory *memory)
 		total += memory->regions[i].size;
 	if (total > SIZE_MAX / 2)
 		return -ENOMEM;
-	memory->buffer.len = 0;
-	err = kc_buffer_reserve(&memory->buffer, (size_t)total);
+	err = make_zeros(&memory->buffer, (size_t)total);
 	if (err)
 		return err;
-	memory->buffer.len = (size_t)total;
-	if (total)
-		memset(memory->buffer.data, 0, (size_t)total);
 
 	next = memory->buffer.data;
 	for (int i = 0; i < KOCOON_REGION_COUNT; i++) {
