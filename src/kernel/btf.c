@@ -3,7 +3,8 @@
  * Layouts of the kernel's structures, from its BTF through libbpf, by the names of types and
  * members.
  *
- * libbpf takes BTF from trusted places mostly: what its header claims is checked here first.
+ * libbpf takes BTF from trusted places mostly: what its header claims is checked here first. And a
+ * size that no kernel can have, by what is read of such a structure here, is not believed.
  */
 #include <errno.h>
 #include <bpf/btf.h>
@@ -89,6 +90,16 @@ static uint32_t struct_size(const struct btf *btf, const char *name, uint32_t ot
 	const struct btf_type *type = find_struct(btf, name);
 
 	return type ? type->size : otherwise;
+}
+
+/* Of an entry of a table that is walked; `least`: what is read of it. */
+static uint32_t entry_size(const struct btf *btf, const char *name, uint32_t least,
+			   uint32_t otherwise)
+{
+	enum { MOST = 4096 };
+	uint32_t size = struct_size(btf, name, otherwise);
+
+	return size >= least && size <= MOST ? size : otherwise;
 }
 
 static uint32_t member_size(const struct btf *btf, const struct btf_type *type, const char *name,
@@ -200,11 +211,21 @@ static void find_module_members(const struct btf *btf, const struct btf_type *mo
 	members->offset[KC_MEMBER_NAME] = 24;
 }
 
+/* struct modversion_info: a CRC, and a name to the end. */
+static void find_modversion(const struct btf *btf, struct kc_abi *abi)
+{
+	uint32_t size = entry_size(btf, "modversion_info", sizeof(uint64_t) + 1, 64);
+	uint32_t name = member_offset(btf, find_struct(btf, "modversion_info"), "name", 8);
+	bool believed = name >= sizeof(uint32_t) && name < size;
+
+	abi->modversion_size = believed ? size : 64;
+	abi->modversion_name = believed ? name : 8;
+}
+
 void kc_kernel_make_abi(struct kocoon_kernel *kernel)
 {
 	const struct btf *btf = kc_kernel_btf(kernel);
 	const struct btf_type *module = find_struct(btf, "module");
-	const struct btf_type *version = find_struct(btf, "modversion_info");
 	struct kc_abi abi = { .known = module != NULL };
 
 	/* Otherwise: as in today's kernels, all alike for 64-bit ones. */
@@ -214,14 +235,13 @@ void kc_kernel_make_abi(struct kocoon_kernel *kernel)
 	abi.kernel_symbol_size = kernel->exports.entry_size;
 	abi.kernel_symbol_relative = kernel->exports.relative;
 	if (!abi.kernel_symbol_size) {
-		abi.kernel_symbol_size = struct_size(btf, "kernel_symbol", 12);
+		abi.kernel_symbol_size = entry_size(btf, "kernel_symbol", 8, 12);
 		abi.kernel_symbol_relative = abi.kernel_symbol_size <= 12;
 	}
-	abi.kernel_param_size = struct_size(btf, "kernel_param", 40);
-	abi.modversion_size = version ? version->size : 64;
-	abi.modversion_name = member_offset(btf, version, "name", 8);
-	abi.extable_entry_size = struct_size(btf, "exception_table_entry", 12);
-	abi.mod_kallsyms_size = struct_size(btf, "mod_kallsyms", 32);
+	abi.kernel_param_size = entry_size(btf, "kernel_param", 40, 40);
+	find_modversion(btf, &abi);
+	abi.extable_entry_size = entry_size(btf, "exception_table_entry", 12, 12);
+	abi.mod_kallsyms_size = entry_size(btf, "mod_kallsyms", 24, 32);
 	abi.mod_kallsyms_align = 8;
 	abi.memory_regions = !module || find_member(btf, module, "mem");
 	abi.data_layout = find_member(btf, module, "data_layout") != NULL;
