@@ -107,7 +107,7 @@ static int reserve(const struct kc_bzimage *image, struct kc_buffer *buffer)
 	enum { PACKED_AT_MOST = 64 };
 	int err;
 
-	if (image->unpacked_size > KC_KERNEL_IMAGE_MAX ||
+	if (!image->unpacked_size || image->unpacked_size > KC_KERNEL_IMAGE_MAX ||
 	    image->unpacked_size / PACKED_AT_MOST > image->payload.len)
 		return 0;
 	err = kc_buffer_reserve(buffer, (size_t)image->unpacked_size);

@@ -177,7 +177,8 @@ bool kc_vmlinux_rodata(const struct kc_vmlinux *vmlinux, size_t index, uint64_t 
 	Elf64_Shdr shdr;
 	struct kc_span bytes;
 
-	if (kc_elf_find_section(&vmlinux->elf, ".rodata", &shdr, &bytes)) {
+	/* One without bytes tells nothing. */
+	if (kc_elf_find_section(&vmlinux->elf, ".rodata", &shdr, &bytes) && bytes.len) {
 		if (index)
 			return false;
 		*address_ret = shdr.sh_addr;
