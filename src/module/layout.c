@@ -236,7 +236,7 @@ static int layout_symtab(struct kc_load *load)
 	struct kc_kallsyms_layout *tables = &load->kallsyms;
 	uint64_t count = sym->shdr.sh_size / sizeof(Elf64_Sym);
 	uint64_t start = start_in_allocation(load, KOCOON_REGION_DATA);
-	uint64_t align = sym->shdr.sh_addralign ? sym->shdr.sh_addralign : 1;
+	uint32_t mask = sym->shdr.sh_addralign ? (uint32_t)sym->shdr.sh_addralign - 1 : 0;
 	uint64_t names = 0;
 	int err;
 
@@ -251,13 +251,15 @@ static int layout_symtab(struct kc_load *load)
 		err = measure_core_symbols(load, &tables->core_count, &names);
 	if (err)
 		return err;
-	tables->symtab = kc_align(start + data->used, align) - start;
+	tables->symtab = ((start + data->used + mask) & ~(uint64_t)mask) - start;
 	if (tables->symtab < data->used)
 		return kc_finding(load->report, KOCOON_STAGE_LAYOUT, -ENOEXEC,
 				  "the symbol table has an alignment that is no power of two");
 	tables->strtab = tables->symtab + tables->core_count * sizeof(Elf64_Sym);
 	tables->typetab = tables->strtab + names;
 	data->used = tables->typetab + tables->core_count;
+	if (data->used > load->arch->module_space)
+		return too_large(load, load->index.sym);
 
 	str->shdr.sh_flags |= SHF_ALLOC;
 	err = reserve(load, KOCOON_REGION_INIT_DATA, load->index.str, str->shdr.sh_size);
