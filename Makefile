@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A thin front: meson builds, scripts/ do the work. `make help` lists the targets.
 .DEFAULT_GOAL := build
-.PHONY: build run test lint bench asan tsan clang install clean help kernels
+.PHONY: build run test lint bench asan tsan fuzz clang install clean help kernels
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -62,6 +62,16 @@ tsan: ## the tests of what is concurrent under ThreadSanitizer
 	$(call build,build-tsan,,-Db_sanitize=thread -Db_lundef=false)
 	@setarch -R scripts/run-tests build-tsan --timeout-multiplier 8 $(or $(TESTS),--suite concurrent)
 
+# SECONDS are each target's; FUZZ=NAME runs only that one.
+SECONDS ?= 60
+FUZZ ?=
+fuzz: ## look for inputs that break it: each target of tests/fuzz for a minute (SECONDS=), all or FUZZ=NAME
+	@scripts/install-packages build test fuzz
+	@scripts/fetch-kernel $(TEST_KINDS) >/dev/null
+	$(call configure,build-fuzz,CC=clang,-Dfuzz=true -Db_sanitize=address$(,)undefined -Db_lundef=false)
+	@ninja -C build-fuzz fuzz $(QUIET)
+	@tests/fuzz/run build-fuzz $(SECONDS) $(FUZZ)
+
 clang: ## build with clang, warnings are errors
 	@scripts/install-packages build test clang
 	$(call build,build-clang,CC=clang,-Dwerror=true)
@@ -74,7 +84,7 @@ install: build ## install under PREFIX (/usr/local); DESTDIR is honoured
 	@meson configure $(BUILD) --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)
 
 clean: ## remove what was built; the cache of kernels stays
-	rm -rf $(BUILD) build-asan build-tsan build-clang build-bench
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-bench build-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
