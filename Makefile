@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A thin front: meson builds, scripts/ do the work. `make help` lists the targets.
 .DEFAULT_GOAL := build
-.PHONY: build run test lint bench asan tsan fuzz clang install clean help kernels
+.PHONY: build run test lint bench asan tsan fuzz clang model install clean help kernels
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -75,6 +75,10 @@ fuzz: ## look for inputs that break it: each target of tests/fuzz for a minute (
 clang: ## build with clang, warnings are errors
 	@scripts/install-packages build test clang
 	$(call build,build-clang,CC=clang,-Dwerror=true)
+
+model: ## who loads, waits and unloads at one time: every order of steps, by spin
+	@scripts/install-packages test
+	@tests/model/run -v
 
 kernels: ## look for newer kernels, and fetch them
 	@scripts/install-packages build
