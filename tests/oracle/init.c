@@ -15,7 +15,7 @@
  *	show INDEX PATH [user]		what is at PATH and below it: kinds, modes, sizes, contents;
  *					with `user`, as somebody without rights
  *	symbols INDEX MODULE [user]	lines of /proc/kallsyms that end in [MODULE]; *: of any
- *	delete-all			deletes all modules but the helper, the newest first
+ *	delete-all INDEX [oldest]	tries to delete all modules but the helper, the newest first
  *	memory START END		the kernel's own memory between two symbols
  *	option NAME			from here on: `log` (send the kernel log of each load),
  *					`unload` (delete a module again when it loaded), `views`
@@ -382,7 +382,7 @@ static void delete_module(uint32_t index, const char *name)
 	tell(RECORD_UNLOAD, index, answer, sizeof(err) + len);
 }
 
-static void delete_all(void)
+static void delete_all(uint32_t index, bool oldest_first)
 {
 	FILE *modules = fopen("/proc/modules", "re");
 	char(*names)[128] = NULL, *line = NULL;
@@ -399,7 +399,7 @@ static void delete_all(void)
 			snprintf(names[count++], sizeof(*names), "%.127s", line);
 	}
 	for (size_t i = 0; i < count; i++)
-		delete_module(RECORD_NO_INDEX, names[i]);
+		delete_module(index, names[oldest_first ? count - 1 - i : i]);
 	free(names);
 	free(line);
 	if (modules)
@@ -597,7 +597,7 @@ static void follow(char *line)
 	else if (!strcmp(fields[0], "symbols"))
 		show_as(show_symbols, fields[1], fields[2], !strcmp(fields[3], "user"));
 	else if (!strcmp(fields[0], "delete-all"))
-		delete_all();
+		delete_all(number(fields[1]), !strcmp(fields[2], "oldest"));
 	else if (!strcmp(fields[0], "memory"))
 		send_memory(fields[1], fields[2]);
 	else if (!strcmp(fields[0], "option"))
