@@ -1,27 +1,70 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names to numbers: see hash.h. Eight bytes a step, mixed by multiplication; linear probing at half
- * load. */
+/* Names to numbers: see hash.h. Linear probing at half load. */
 #include "base/hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
+
+/*
+ * SipHash-1-3: who writes the names doesn't know the key, and so can't choose names that collide.
+ * Set before main(), and never again.
+ */
+static uint64_t key[2];
+
+__attribute__((constructor)) static void choose_key(void)
+{
+	const void *random = (const void *)getauxval(AT_RANDOM);
+
+	/* The kernel's gift to each process stands in where there is nothing better so early. */
+	if (getrandom(key, sizeof(key), GRND_NONBLOCK) == sizeof(key) || !random)
+		return;
+	memcpy(key, random, sizeof(key));
+}
+
+static inline uint64_t rotate(uint64_t value, unsigned int bits)
+{
+	return value << bits | value >> (64 - bits);
+}
+
+static inline void mix(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] = rotate(v[0], 32) + v[3];
+	v[2] += v[1];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[2] = rotate(v[2], 32);
+}
 
 uint32_t kc_hash_bytes(const void *data, size_t len)
 {
-	const uint64_t multiplier = 0x9e3779b97f4a7c15u;
 	const uint8_t *bytes = data;
-	uint64_t state = len * multiplier;
-	uint64_t tail = 0;
+	uint64_t v[4] = { key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+			  key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u };
+	uint64_t last = (uint64_t)len << 56;
 
 	for (; len >= 8; bytes += 8, len -= 8) {
-		state = (state ^ kc_load64(bytes)) * multiplier;
-		state ^= state >> 32;
+		uint64_t word = kc_load64(bytes);
+
+		v[3] ^= word;
+		mix(v);
+		v[0] ^= word;
 	}
-	memcpy(&tail, bytes, len);
-	state = (state ^ tail) * multiplier;
-	state ^= state >> 32;
-	state *= multiplier;
-	return (uint32_t)(state >> 32);
+	for (size_t i = 0; i < len; i++)
+		last |= (uint64_t)bytes[i] << (8 * i);
+	v[3] ^= last;
+	mix(v);
+	v[0] ^= last;
+	v[2] ^= 0xff;
+	mix(v);
+	mix(v);
+	mix(v);
+	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
 }
 
 uint32_t kc_hash(const char *name)

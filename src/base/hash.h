@@ -15,7 +15,10 @@
 
 #include "base/span.h"
 
-/* Hash of a NUL-terminated string; never depends on the process. */
+/*
+ * Hash of a NUL-terminated string. Another one in each process, by a random key: nothing that is
+ * shown or written may depend on it.
+ */
 uint32_t kc_hash(const char *name);
 uint32_t kc_hash_bytes(const void *data, size_t len);
 

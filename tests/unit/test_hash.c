@@ -22,6 +22,23 @@ static void hashes_bytes_and_strings_alike(void **state)
 	assert_int_not_equal(kc_hash("ab"), kc_hash("ba"));
 }
 
+/* Names that collide can't be chosen in advance. */
+static void another_process_hashes_otherwise(void **state)
+{
+	uint32_t hashes[2] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		FILE *other = popen("exec /proc/$PPID/exe hash", "re");
+
+		assert_non_null(other);
+		assert_int_equal(fread(&hashes[i], sizeof(hashes[i]), 1, other), 1);
+		assert_int_equal(pclose(other), 0);
+	}
+	assert_int_not_equal(hashes[0], hashes[1]);
+	assert_int_not_equal(hashes[0], kc_hash("kfree"));
+}
+
 static void spreads_like_names(void **state)
 {
 	enum { BUCKETS = 1 << 12, NAMES = 4 * BUCKETS };
@@ -93,15 +110,21 @@ static void finds_nothing_in_an_empty_one(void **state)
 	kc_index_deinit(&index);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hashes_bytes_and_strings_alike),
+		cmocka_unit_test(another_process_hashes_otherwise),
 		cmocka_unit_test(spreads_like_names),
 		cmocka_unit_test(finds_what_was_added),
 		cmocka_unit_test(keeps_order_of_equal_hashes),
 		cmocka_unit_test(finds_nothing_in_an_empty_one),
 	};
 
+	if (argc == 2 && !strcmp(argv[1], "hash")) {
+		uint32_t hash = kc_hash("kfree");
+
+		return fwrite(&hash, sizeof(hash), 1, stdout) != 1;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
