@@ -62,13 +62,14 @@ static bool tokens_fit(struct search *search)
 
 	for (size_t i = 0; i < TOKENS; i++) {
 		uint64_t place = search->tokens + kc_load16(index + 2 * i);
+		uint64_t room = search->token_index - place;
 		const uint8_t *nul;
 
 		search->steps++;
 		if (place != end || place >= search->token_index)
 			return false;
-		nul = memchr(data + place, 0, search->token_index - place);
-		if (!nul || nul - (data + place) >= TOKEN_MAX)
+		nul = memchr(data + place, 0, room < TOKEN_MAX ? room : TOKEN_MAX);
+		if (!nul)
 			return false;
 		found->token_place[i] = kc_load16(index + 2 * i);
 		found->token_len[i] = (uint16_t)(nul - (data + place));
@@ -188,7 +189,8 @@ static bool find_markers(struct search *search)
 		for (uint32_t spare = 0; spare < RUN_SPARE && run > spare + 1; spare++)
 			if (find_names(search, run - spare))
 				return true;
-		if (++search->steps > STEPS_MAX)
+		search->steps += run + 1;
+		if (search->steps > STEPS_MAX)
 			return false;
 	}
 	return false;

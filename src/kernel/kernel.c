@@ -8,12 +8,8 @@
  * what is kept beside a key, so threads share it freely.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <bpf/btf.h>
 
@@ -23,8 +19,6 @@ enum {
 	BUILD_ID_MAX = 64,
 	NOTE_BUILD_ID = 3,
 };
-
-#define KERNEL_FILE_MAX (UINT64_C(4) << 30)
 
 /* ---- parts made once ---- */
 
@@ -162,44 +156,6 @@ struct kc_key_cache *kc_kernel_key_cache(const struct kocoon_kernel *kernel,
 
 /* ---- opening an image ---- */
 
-static int fail(struct kocoon_report *report, int err, const char *path, const char *what)
-{
-	return kc_finding(report, KOCOON_STAGE_READ, err, "%s: %s", path, what);
-}
-
-static int map_open_file(int fd, const char *path, struct kocoon_report *report,
-			 struct kc_span *file_ret)
-{
-	struct stat status;
-	void *mapping;
-
-	if (fstat(fd, &status) < 0)
-		return fail(report, -errno, path, strerror(errno));
-	if (!S_ISREG(status.st_mode))
-		return fail(report, -EINVAL, path, "not a regular file");
-	if (!status.st_size)
-		return fail(report, -ENOEXEC, path, "the file is empty");
-	if ((uint64_t)status.st_size > KERNEL_FILE_MAX)
-		return fail(report, -EFBIG, path, "too large for a kernel");
-	mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (mapping == MAP_FAILED)
-		return fail(report, -errno, path, strerror(errno));
-	*file_ret = kc_span(mapping, (size_t)status.st_size);
-	return 0;
-}
-
-static int map_file(const char *path, struct kocoon_report *report, struct kc_span *file_ret)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	int err;
-
-	if (fd < 0)
-		return fail(report, -errno, path, strerror(errno));
-	err = map_open_file(fd, path, report, file_ret);
-	close(fd);
-	return err;
-}
-
 static int open_bzimage(struct kocoon_kernel *kernel, struct kc_span file,
 			struct kocoon_report *report)
 {
@@ -216,22 +172,20 @@ static int open_bzimage(struct kocoon_kernel *kernel, struct kc_span file,
 	return err ?: kc_vmlinux_open(kc_buffer_span(&kernel->image), report, &kernel->vmlinux);
 }
 
-/* A bzImage is unpacked and let go; a vmlinux is used where it is mapped. */
+/* A bzImage is unpacked and let go; a vmlinux is used as it was read. */
 static int open_file(struct kocoon_kernel *kernel, const char *path, struct kocoon_report *report)
 {
 	struct kc_span file = kc_span(NULL, 0);
-	int err = map_file(path, report, &file);
+	int err = kc_kernel_file_open(path, report, &file);
 
 	if (err)
 		return err;
-	kernel->mapping = (void *)(uintptr_t)file.data;
-	kernel->mapping_len = file.len;
 	if (kc_bzimage_detect(file)) {
 		err = open_bzimage(kernel, file, report);
-		munmap(kernel->mapping, kernel->mapping_len);
-		kernel->mapping = NULL;
+		kc_kernel_file_close(file);
 		return err;
 	}
+	kernel->file = file;
 	if (file.len < SELFMAG || memcmp(file.data, ELFMAG, SELFMAG) != 0) {
 		kc_finding(report, KOCOON_STAGE_KERNEL, -ENOEXEC, "%s: not a kernel", path);
 		kc_expected(report, "a bzImage (vmlinuz) or an ELF file (vmlinux)");
@@ -533,8 +487,7 @@ void kocoon_kernel_free(struct kocoon_kernel *kernel)
 	kc_builtins_deinit(&kernel->builtins);
 	kc_keyring_deinit(&kernel->keyring);
 	kc_buffer_deinit(&kernel->image);
-	if (kernel->mapping)
-		munmap(kernel->mapping, kernel->mapping_len);
+	kc_kernel_file_close(kernel->file);
 	free(kernel->vermagic);
 	free(kernel->release);
 	free(kernel->path);

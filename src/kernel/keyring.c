@@ -251,6 +251,16 @@ bool kc_keyring_search(const struct kc_vmlinux *vmlinux, struct kc_span *list_re
 	return false;
 }
 
+/* A certificate that is encrypted is none: nobody is asked for a password. */
+static int no_password(char *text, int size, int writing, void *context)
+{
+	(void)text;
+	(void)size;
+	(void)writing;
+	(void)context;
+	return -1;
+}
+
 static int add_pem(struct kc_keyring *keyring, struct kc_span bytes, const char *path,
 		   size_t *count_ret)
 {
@@ -259,7 +269,7 @@ static int add_pem(struct kc_keyring *keyring, struct kc_span bytes, const char 
 	size_t count = 0;
 	int err = bio ? 0 : -ENOMEM;
 
-	while (!err && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+	while (!err && (certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
 		err = keyring->count < KEYS_MAX ? add(keyring, certificate, path) : -EFBIG;
 		count++;
 	}

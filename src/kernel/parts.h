@@ -24,10 +24,23 @@ enum {
 	KC_KEY_FILE_MAX = 16 << 20,
 	/* Some times as many as any kernel has: the bound on what a hostile table may cost. */
 	KC_EXPORTS_MAX = 1 << 17,
+	KC_KERNEL_SYMBOLS_MAX = 1 << 22,
+	KC_KERNEL_NAMES_MAX = 256 << 20, /* bytes of their names */
 };
 
 /* The largest kernel that is unpacked. */
 #define KC_KERNEL_IMAGE_MAX (UINT64_C(1) << 30)
+
+/* ---- the file ---- */
+
+/*
+ * A private copy of a kernel's file, of which debug information and what is no kernel is left out
+ * (zeroes). -EINVAL: no regular file; -ENOEXEC: empty; -EFBIG; -EIO: it changed while it was read;
+ * else open's or read's errno.
+ */
+KC_MUST_CHECK int kc_kernel_file_open(const char *path, struct kocoon_report *report,
+				      struct kc_span *file_ret);
+void kc_kernel_file_close(struct kc_span file);
 
 /* ---- bzImage ---- */
 
@@ -222,8 +235,7 @@ void kc_builtins_deinit(struct kc_builtins *builtins);
 struct kocoon_kernel {
 	/* made by kocoon_kernel_open() */
 	char *path; /* owned; NULL: there is no image */
-	void *mapping; /* owned; the file, where it is a vmlinux */
-	size_t mapping_len;
+	struct kc_span file; /* owned; the file, where it is a vmlinux */
 	struct kc_buffer image; /* owned; the unpacked payload of a bzImage */
 	struct kc_vmlinux vmlinux;
 	struct kc_kallsyms kallsyms;

@@ -70,12 +70,15 @@ static size_t measure_names(const struct kc_kallsyms *kallsyms)
 int kc_symbols_from_kallsyms(const struct kc_kallsyms *kallsyms, struct kc_symbols *symbols_ret)
 {
 	struct kc_symbols symbols = { .count = kallsyms->count };
+	size_t size = measure_names(kallsyms);
 	char text[KC_NAME_MAX + 1];
 	uint64_t place = 0;
 	char *name;
 
+	if (symbols.count > KC_KERNEL_SYMBOLS_MAX || size > KC_KERNEL_NAMES_MAX)
+		return -ENOMEM;
 	symbols.array = calloc(symbols.count, sizeof(*symbols.array));
-	symbols.names = malloc(measure_names(kallsyms));
+	symbols.names = malloc(size);
 	if (!symbols.array || !symbols.names)
 		return finish(&symbols, -ENOMEM, symbols_ret);
 	name = symbols.names;
@@ -146,6 +149,8 @@ int kc_symbols_from_elf(const struct kc_elf *elf, struct kc_symbols *symbols_ret
 	/* The last NUL ends every name. */
 	if (!strings.len || strings.data[strings.len - 1])
 		return -ENOENT;
+	if (table.len / sizeof(sym) > KC_KERNEL_SYMBOLS_MAX)
+		return -ENOMEM;
 	symbols.array = calloc(table.len / sizeof(sym) + 1, sizeof(*symbols.array));
 	if (!symbols.array)
 		return -ENOMEM;
@@ -195,7 +200,11 @@ static int parse_map(char *text, struct kc_symbols *symbols)
 {
 	char *rest = text, *line;
 
-	symbols->array = calloc(count_lines(text), sizeof(*symbols->array));
+	size_t lines = count_lines(text);
+
+	if (lines > KC_KERNEL_SYMBOLS_MAX)
+		return -EFBIG;
+	symbols->array = calloc(lines, sizeof(*symbols->array));
 	if (!symbols->array)
 		return -ENOMEM;
 	while ((line = strsep(&rest, "\n")))
@@ -219,8 +228,15 @@ int kc_symbols_from_map(const char *path, struct kocoon_report *report,
 		return err;
 	}
 	symbols.names = (char *)buffer.data;
-	err = finish(&symbols, parse_map(symbols.names, &symbols), symbols_ret);
-	if (err == -EINVAL) {
+	err = parse_map(symbols.names, &symbols);
+	if (!err && !symbols.count)
+		err = -EINVAL;
+	err = finish(&symbols, err, symbols_ret);
+	if (err == -EFBIG) {
+		kc_finding(report, KOCOON_STAGE_KERNEL, err, "%s: more lines than any System.map",
+			   path);
+		kc_expected(report, "at most %d", KC_KERNEL_SYMBOLS_MAX);
+	} else if (err == -EINVAL) {
 		kc_finding(report, KOCOON_STAGE_KERNEL, err, "%s: not a System.map", path);
 		kc_expected(report, "lines of an address, a type and a name");
 		kc_hint(report, "Debian's System.map is in the -dbg package of the kernel");
@@ -267,10 +283,13 @@ const struct kocoon_symbol *kc_symbols_find(const struct kc_symbols *symbols, co
 const struct kocoon_symbol *kc_symbols_find_global(const struct kc_symbols *symbols,
 						   const char *name)
 {
+	enum { LOOKED_AT_MAX = 1024 }; /* a hostile table has any number of one name */
 	size_t first = lower_bound(symbols, name);
 	const struct kocoon_symbol *found;
 
-	for (size_t i = first; (found = get_sorted(symbols, i)) && !strcmp(found->name, name); i++)
+	for (size_t i = first; i - first < LOOKED_AT_MAX && (found = get_sorted(symbols, i)) &&
+			       !strcmp(found->name, name);
+	     i++)
 		if (isupper((unsigned char)found->type))
 			return found;
 	found = get_sorted(symbols, first);
