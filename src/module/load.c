@@ -35,9 +35,19 @@ void kc_load_deinit(struct kc_load *load)
 	free(load->sections);
 	free(load->imports);
 	free(load->exports);
+	free(load->extended);
+	kc_index_deinit(&load->imports_by_name);
 	kc_index_deinit(&load->versions);
+	kc_index_deinit(&load->namespaces);
 	kc_signature_deinit(&load->signature);
 	kc_memory_deinit(&load->memory);
+}
+
+int kc_too_much(struct kc_load *load, enum kocoon_stage stage, const char *what)
+{
+	kc_finding(load->report, stage, -ENOMEM, "the %s are more than any module has", what);
+	kc_hint(load->report, "the file is damaged, or made to use up memory");
+	return -ENOMEM;
 }
 
 /* One stage. Without an essential one, those behind it have nothing to stand on. */

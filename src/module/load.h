@@ -43,6 +43,17 @@ enum kc_taint {
 	KC_TAINT_TEST = 18,
 };
 
+/*
+ * Some times as much as any module has: what a hostile one may make of overlapping strings and
+ * tables. Differs from Linux: more is refused (-ENOMEM), by kc_too_much().
+ */
+enum {
+	KC_NAMES_MAX = 64 << 20, /* bytes of all names of one kind: strings can overlap */
+	KC_SYMBOLS_MAX = 1 << 17, /* imports, and exports */
+	KC_VERSIONS_MAX = 1 << 20,
+	KC_NAMESPACES_MAX = 1 << 16,
+};
+
 static inline bool kc_has_taint(uint64_t taints, enum kc_taint taint)
 {
 	return taints & (UINT64_C(1) << taint);
@@ -150,13 +161,20 @@ struct kc_load {
 
 	struct kc_import *imports; /* owned */
 	size_t import_count;
+	size_t imports_decided; /* of the first ones it is known who provides them, if anybody */
+	bool rivals_decided; /* no earlier module of a session is in its way any more */
 	struct kc_kept *kept; /* owned */
-	struct kc_index versions; /* __versions by name */
+	struct kc_index imports_by_name; /* those with an export; made when it is first asked for */
+	struct kc_index versions; /* the version tables by name, the first one of each */
+	uint32_t *extended; /* owned; where the names of __version_ext_names start */
+	struct kc_index namespaces; /* places in `whole` of what import_ns= tells */
+	bool namespaces_known;
 
 	struct kc_table syms, gpl_syms, crcs, gpl_crcs;
 	struct kocoon_export *exports; /* owned; names borrow from the module's memory */
 	size_t export_count;
 
+	uint64_t relocation_bytes; /* of the tables that were applied */
 	uint64_t relocations;
 	uint64_t relocation_counts[KC_RELOCATION_TYPES];
 };
@@ -166,6 +184,8 @@ struct kc_load {
 void kc_load_init(struct kc_load *load, const struct kocoon_kernel *kernel,
 		  const struct kocoon_policy *policy, struct kocoon_report *report);
 void kc_load_deinit(struct kc_load *load);
+/* Writes a finding: there are too many, or too many bytes, of these. Returns -ENOMEM. */
+int kc_too_much(struct kc_load *load, enum kocoon_stage stage, const char *what);
 
 /*
  * From the decompressed bytes to layout. Returns load->err; goes on after a refusal where it safely

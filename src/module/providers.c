@@ -8,9 +8,26 @@
 
 #include "module/session.h"
 
+static struct kc_claim *find_claim(const struct kc_session *session, const char *name,
+				   uint32_t hash, uint32_t entry)
+{
+	uint32_t cursor = 0;
+	struct kc_claim *claim;
+
+	while ((claim = kc_session_next_claim(session, name, hash, &cursor)))
+		if (claim->entry == entry)
+			return claim;
+	return NULL;
+}
+
+/* An entry claims a name once. */
 static int add_claim(struct kc_session *session, const char *name, uint32_t entry)
 {
+	uint32_t hash = kc_hash(name);
 	struct kc_claim *claim;
+
+	if (find_claim(session, name, hash, entry))
+		return 0;
 
 	if (session->claim_count == session->claim_capacity) {
 		uint32_t capacity = session->claim_capacity ? session->claim_capacity * 2 : 1024;
@@ -25,7 +42,7 @@ static int add_claim(struct kc_session *session, const char *name, uint32_t entr
 	*claim = (struct kc_claim){ .name = strdup(name), .entry = entry };
 	if (!claim->name)
 		return -ENOMEM;
-	return kc_index_add(&session->claim_index, kc_hash(name), session->claim_count++);
+	return kc_index_add(&session->claim_index, hash, session->claim_count++);
 }
 
 struct kc_claim *kc_session_next_claim(const struct kc_session *session, const char *name,
@@ -51,33 +68,124 @@ static int claim_name(void *context, const char *name)
 	return add_claim(claiming->session, name, claiming->entry);
 }
 
+/* Lists are heaps: the lowest number is first, so that it is found at once, however many wait. */
+static void put(struct kc_session *session, struct kc_entry_list *list, uint32_t slot,
+		uint32_t number)
+{
+	list->numbers[slot] = number;
+	session->entries[number]->slot = slot;
+}
+
+static void move_up(struct kc_session *session, struct kc_entry_list *list, uint32_t slot)
+{
+	uint32_t number = list->numbers[slot];
+
+	for (uint32_t parent; slot && list->numbers[parent = (slot - 1) / 2] > number;
+	     slot = parent)
+		put(session, list, slot, list->numbers[parent]);
+	put(session, list, slot, number);
+}
+
+static void move_down(struct kc_session *session, struct kc_entry_list *list, uint32_t slot)
+{
+	uint32_t number = list->numbers[slot];
+
+	for (uint32_t child; (child = 2 * slot + 1) < list->count; slot = child) {
+		if (child + 1 < list->count && list->numbers[child + 1] < list->numbers[child])
+			child++;
+		if (list->numbers[child] > number)
+			break;
+		put(session, list, slot, list->numbers[child]);
+	}
+	put(session, list, slot, number);
+}
+
+static void take_out(struct kc_session *session, struct kc_entry_list *list, uint32_t slot)
+{
+	uint32_t last = list->numbers[--list->count];
+
+	if (slot == list->count)
+		return;
+	put(session, list, slot, last);
+	move_up(session, list, slot);
+	move_down(session, list, session->entries[last]->slot);
+}
+
 void kc_session_set_state(struct kc_session *session, uint32_t number, enum kc_entry_state state)
 {
 	struct kc_entry *entry = session->entries[number];
 	struct kc_entry_list *from = &session->lists[entry->state];
 	struct kc_entry_list *to = &session->lists[state];
 
-	if (from->numbers) {
-		uint32_t last = from->numbers[--from->count];
-
-		from->numbers[entry->slot] = last;
-		session->entries[last]->slot = entry->slot;
-	}
+	if (from->numbers)
+		take_out(session, from, entry->slot);
 	entry->state = state;
 	if (to->numbers) {
-		entry->slot = to->count;
-		to->numbers[to->count++] = number;
+		to->numbers[to->count] = number;
+		move_up(session, to, to->count++);
 	}
 }
 
-/* Wakes those that waited for `wait`. */
+/* Who waits for what. */
+static struct kc_entry **waiters(struct kc_session *session, int wait)
+{
+	switch (wait) {
+	case KC_WAIT_ALL_CLAIMS:
+		return &session->wait_all_claims;
+	case KC_WAIT_EARLIER_CLAIMS:
+		return &session->wait_earlier_claims;
+	default:
+		return &session->entries[wait]->waiters;
+	}
+}
+
+void kc_session_wait(struct kc_session *session, uint32_t number, int wait)
+{
+	struct kc_entry *entry = session->entries[number];
+	struct kc_entry **first = waiters(session, wait);
+
+	kc_session_set_state(session, number, KC_ENTRY_WAITING);
+	entry->wait = wait;
+	entry->number = number;
+	entry->next_waiter = *first;
+	*first = entry;
+}
+
 void kc_session_wake(struct kc_session *session, int wait)
+{
+	struct kc_entry **first = waiters(session, wait);
+
+	for (struct kc_entry *entry = *first; entry; entry = entry->next_waiter)
+		kc_session_set_state(session, entry->number, KC_ENTRY_READY);
+	*first = NULL;
+	pthread_cond_broadcast(&session->changed);
+}
+
+void kc_session_wake_all(struct kc_session *session)
 {
 	const struct kc_entry_list *waiting = &session->lists[KC_ENTRY_WAITING];
 
-	for (uint32_t i = waiting->count; i-- > 0;)
-		if (session->entries[waiting->numbers[i]]->wait == wait)
-			kc_session_set_state(session, waiting->numbers[i], KC_ENTRY_READY);
+	while (waiting->count)
+		kc_session_wake(session, session->entries[waiting->numbers[0]]->wait);
+}
+
+/* Those that no earlier entry is missing for any more; the others would only wait again. */
+static void wake_behind_claims(struct kc_session *session)
+{
+	struct kc_entry *entry = session->wait_earlier_claims;
+
+	session->wait_earlier_claims = NULL;
+	while (entry) {
+		struct kc_entry *next = entry->next_waiter;
+
+		if (entry->number <= session->claimed_prefix) {
+			kc_session_set_state(session, entry->number, KC_ENTRY_READY);
+		} else {
+			entry->next_waiter = session->wait_earlier_claims;
+			session->wait_earlier_claims = entry;
+		}
+		entry = next;
+	}
 	pthread_cond_broadcast(&session->changed);
 }
 
@@ -86,6 +194,7 @@ int kc_session_claim(struct kc_session *session, uint32_t number)
 {
 	struct kc_entry *entry = session->entries[number];
 	struct claiming claiming = { session, number };
+	uint32_t before = session->claimed_prefix;
 	int err = 0;
 
 	if (entry->claimed)
@@ -103,7 +212,8 @@ int kc_session_claim(struct kc_session *session, uint32_t number)
 	while (session->claimed_prefix < session->count &&
 	       session->entries[session->claimed_prefix]->claimed)
 		session->claimed_prefix++;
-	kc_session_wake(session, KC_WAIT_EARLIER_CLAIMS);
+	if (session->claimed_prefix != before)
+		wake_behind_claims(session);
 	if (session->claimed_count == session->count)
 		kc_session_wake(session, KC_WAIT_ALL_CLAIMS);
 	return err;
@@ -147,8 +257,8 @@ static int bind_import(struct kc_session *session, uint32_t self, struct kc_impo
 
 static int bind_imports(struct kc_session *session, uint32_t self, struct kc_load *load)
 {
-	for (size_t i = 0; i < load->import_count; i++) {
-		struct kc_import *import = &load->imports[i];
+	for (; load->imports_decided < load->import_count; load->imports_decided++) {
+		struct kc_import *import = &load->imports[load->imports_decided];
 		int wait;
 
 		if (import->provider != KC_PROVIDER_NONE)
@@ -202,7 +312,7 @@ int kc_session_find_wait(struct kc_session *session, uint32_t self, struct kc_lo
 {
 	struct rivalry rivalry = { session, self, KC_WAIT_NOTHING };
 
-	if (!session->last_resort) {
+	if (!session->last_resort && !load->rivals_decided) {
 		if (self > session->claimed_prefix)
 			return KC_WAIT_EARLIER_CLAIMS;
 		rivalry.wait = find_namesake(session, self);
@@ -210,6 +320,7 @@ int kc_session_find_wait(struct kc_session *session, uint32_t self, struct kc_lo
 			kc_claimed_exports(load, find_rival, &rivalry);
 		if (rivalry.wait != KC_WAIT_NOTHING)
 			return rivalry.wait;
+		load->rivals_decided = true;
 	}
 	return load->stopped ? KC_WAIT_NOTHING : bind_imports(session, self, load);
 }
@@ -222,13 +333,9 @@ int kc_session_publish(struct kc_session *session, uint32_t number)
 	for (size_t i = 0; i < entry->export_count; i++) {
 		const struct kocoon_export *export = &entry->exports[i];
 		uint32_t hash = kc_hash(export->name);
-		uint32_t cursor = 0;
-		struct kc_claim *claim;
+		struct kc_claim *claim = find_claim(session, export->name, hash, number);
 		int err;
 
-		while ((claim = kc_session_next_claim(session, export->name, hash, &cursor)))
-			if (claim->entry == number)
-				break;
 		if (!claim) {
 			err = add_claim(session, export->name, number);
 			if (err)

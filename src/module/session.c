@@ -155,6 +155,9 @@ static int include_with_depends(struct kc_session *session, uint32_t module)
 	const struct kc_tree_module *from = &session->tree->modules[module];
 	int err = 0;
 
+	/* With its own, or on its way: in a chain, all of it would be looked at from each. */
+	if (session->included[module])
+		return 0;
 	for (uint32_t i = from->depend_count; i-- > 0 && !err;)
 		err = include(session, from->depends[i], false);
 	return err ? err : include(session, module, false);
@@ -478,8 +481,7 @@ static void park(struct kc_session *session, uint32_t number, int wait)
 	struct kc_entry *entry = session->entries[number];
 	size_t size = entry->job->image.capacity + entry->job->file.capacity;
 
-	kc_session_set_state(session, number, KC_ENTRY_WAITING);
-	entry->wait = wait;
+	kc_session_wait(session, number, wait);
 	session->running--;
 	pthread_cond_broadcast(&session->changed);
 	if (session->parked + size > PARKED_LIMIT) {
@@ -552,14 +554,10 @@ static void run_entry(struct worker *worker, uint32_t number)
 static uint32_t pick(struct kc_session *session)
 {
 	const struct kc_entry_list *ready = &session->lists[KC_ENTRY_READY];
-	uint32_t first = KC_INDEX_NONE;
 
-	for (uint32_t i = 0; i < ready->count; i++)
-		if (ready->numbers[i] < first)
-			first = ready->numbers[i];
-	if (first == KC_INDEX_NONE && session->next_new < session->count)
-		first = session->next_new++;
-	return first;
+	if (ready->count)
+		return ready->numbers[0];
+	return session->next_new < session->count ? session->next_new++ : KC_INDEX_NONE;
 }
 
 /* Modules of the tree that, by the hint, export what a waiting entry lacks. */
@@ -589,10 +587,12 @@ static int include_more(struct kc_session *session)
 		session->symbols = kc_tree_symbols_open(session->tree);
 	session->symbols_tried = true;
 	for (uint32_t i = 0; session->symbols && i < before && !err; i++) {
-		const struct kc_entry *entry = session->entries[i];
+		struct kc_entry *entry = session->entries[i];
 
-		if (entry->state == KC_ENTRY_WAITING && entry->job)
-			err = include_by_symbol(session, entry);
+		if (entry->state != KC_ENTRY_WAITING || !entry->job || entry->hinted)
+			continue;
+		entry->hinted = true;
+		err = include_by_symbol(session, entry);
 	}
 	if (err || session->count > before)
 		return err;
@@ -624,8 +624,8 @@ static void resolve_stall(struct kc_session *session)
 		session->claims_complete = true;
 	if (err && !session->result)
 		session->result = err;
-	while (waiting->count && (session->last_resort || session->claims_complete))
-		kc_session_set_state(session, waiting->numbers[0], KC_ENTRY_READY);
+	if (session->last_resort || session->claims_complete)
+		kc_session_wake_all(session);
 	pthread_cond_broadcast(&session->changed);
 }
 

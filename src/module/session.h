@@ -70,9 +70,13 @@ struct kc_entry {
 	bool selected; /* a verdict is wanted */
 	bool claimed; /* what it exports is known, or that it can't export */
 	bool accepted;
+	bool hinted; /* what the tree's hint names for its imports is included */
 	enum kc_entry_state state;
 	int wait; /* enum kc_wait, or the number of an entry */
 	uint32_t slot; /* in the list of its state */
+	uint32_t number; /* its own, while it waits */
+	struct kc_entry *next_waiter; /* for the same */
+	struct kc_entry *waiters; /* for this one */
 	struct kc_job *job; /* parked or kept */
 	uint64_t taints;
 	struct kocoon_export *exports; /* owned; once accepted */
@@ -114,10 +118,12 @@ struct kc_session {
 	struct kc_entry_list {
 		uint32_t *numbers; /* owned */
 		uint32_t count;
-	} lists[KC_ENTRY_DONE + 1]; /* those in states WAITING and READY; the others have none */
+	} lists[KC_ENTRY_DONE +
+		1]; /* heaps: those in states WAITING and READY; the others have none */
 	/* no claim will be made any more, though some entries have made none */
 	bool claims_complete;
 	bool last_resort; /* what is not decided yet never will be: dependencies in a circle */
+	struct kc_entry *wait_all_claims, *wait_earlier_claims;
 	int result; /* not 0: stop */
 	size_t parked; /* bytes */
 	uint64_t base; /* where module memory starts */
@@ -151,8 +157,11 @@ KC_MUST_CHECK int kc_session_run(struct kc_session *session);
 /* Once for each entry that was prepared: it is known what it may export. 0 or -ENOMEM. */
 int kc_session_claim(struct kc_session *session, uint32_t number);
 void kc_session_set_state(struct kc_session *session, uint32_t number, enum kc_entry_state state);
+/* From now on it waits: for an entry, or for one of enum kc_wait. */
+void kc_session_wait(struct kc_session *session, uint32_t number, int wait);
 /* Wakes the entries that wait for `wait`. */
 void kc_session_wake(struct kc_session *session, int wait);
+void kc_session_wake_all(struct kc_session *session);
 /*
  * Binds what can be bound. What the entry has to wait for before it can be finished: enum kc_wait
  * or an entry.

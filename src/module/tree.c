@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/report.h"
+#include "image/image.h"
+
+enum { HINT_SIZE_MAX = 256 << 20 };
 
 /* ".ko", alone or before the suffix of a compression. */
 static const char *module_suffix(const char *file)
@@ -78,14 +80,14 @@ static int list_folder(struct kocoon_tree *tree)
 		return -errno;
 	errno = 0;
 	while (!err && (entry = fts_read(walk))) {
-		if (entry->fts_info == FTS_F && module_suffix(entry->fts_name))
-			err = add_module(tree, entry->fts_path, &capacity);
-		else if (entry->fts_level == 0 &&
-			 (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR))
+		if (entry->fts_level == 0 &&
+		    (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR))
 			err = -entry->fts_errno;
 		else if (entry->fts_level == 0 && entry->fts_info != FTS_D &&
 			 entry->fts_info != FTS_DP)
 			err = -ENOTDIR;
+		else if (entry->fts_info == FTS_F && module_suffix(entry->fts_name))
+			err = add_module(tree, entry->fts_path, &capacity);
 	}
 	fts_close(walk);
 	if (!err && tree->count)
@@ -97,8 +99,10 @@ static int index_names(struct kocoon_tree *tree)
 {
 	int err = kc_index_init(&tree->by_name, tree->count);
 
+	/* Of several of one name the first is found; the others would only make lookups slow. */
 	for (uint32_t i = 0; i < tree->count && !err; i++)
-		err = kc_index_add(&tree->by_name, kc_hash(tree->modules[i].name), i);
+		if (kc_tree_find(tree, tree->modules[i].name) == KC_INDEX_NONE)
+			err = kc_index_add(&tree->by_name, kc_hash(tree->modules[i].name), i);
 	return err;
 }
 
@@ -114,16 +118,17 @@ uint32_t kc_tree_find(const struct kocoon_tree *tree, const char *name)
 	return KC_INDEX_NONE;
 }
 
-static FILE *open_hint(const struct kocoon_tree *tree, const char *file)
+/* depmod's files are hints: one that can't be read, or is no file, is as good as none. */
+static int read_hint(const struct kocoon_tree *tree, const char *file, struct kc_buffer *text)
 {
 	char *path;
-	FILE *stream;
+	int err;
 
 	if (asprintf(&path, "%s/%s", tree->folder, file) < 0)
-		return NULL;
-	stream = fopen(path, "re");
+		return -ENOMEM;
+	err = kc_read_text(path, HINT_SIZE_MAX, text, NULL);
 	free(path);
-	return stream;
+	return err;
 }
 
 static uint32_t find_by_path(const struct kocoon_tree *tree, const char *path)
@@ -158,7 +163,7 @@ static int read_depend_line(struct kocoon_tree *tree, char *line)
 	module->depends = calloc(count, sizeof(*module->depends));
 	if (!module->depends)
 		return -ENOMEM;
-	while ((word = strsep(&rest, " \n"))) {
+	while ((word = strsep(&rest, " "))) {
 		uint32_t depend = *word ? find_by_path(tree, word) : KC_INDEX_NONE;
 
 		if (depend != KC_INDEX_NONE && depend != index && module->depend_count < count)
@@ -169,18 +174,16 @@ static int read_depend_line(struct kocoon_tree *tree, char *line)
 
 static int read_depends(struct kocoon_tree *tree)
 {
-	FILE *stream = open_hint(tree, "modules.dep");
-	char *line = NULL;
-	size_t capacity = 0;
-	int err = 0;
+	struct kc_buffer text = { 0 };
+	int err = read_hint(tree, "modules.dep", &text);
+	char *rest = err ? NULL : (char *)text.data;
+	char *line;
 
-	if (!stream)
-		return 0;
-	tree->has_depends = true;
-	while (!err && getline(&line, &capacity, stream) > 0)
+	tree->has_depends = !err;
+	err = err == -ENOMEM ? err : 0;
+	while (!err && (line = strsep(&rest, "\n")))
 		err = read_depend_line(tree, line);
-	free(line);
-	fclose(stream);
+	kc_buffer_deinit(&text);
 	return err;
 }
 
@@ -265,8 +268,7 @@ int kc_tree_order(const struct kocoon_tree *tree, uint32_t *order_ret)
 }
 
 struct kc_tree_symbols {
-	char *text; /* owned: modules.symbols, cut into words */
-	size_t len;
+	struct kc_buffer text; /* modules.symbols, cut into words */
 	size_t capacity;
 	struct exporter {
 		const char *name;
@@ -282,13 +284,14 @@ static int add_exporter(struct kc_tree_symbols *symbols, const struct kocoon_tre
 	static const char prefix[] = "alias symbol:";
 	char *name = line + sizeof(prefix) - 1;
 	char *module;
-	uint32_t index;
+	uint32_t index, hash;
 
 	if (strncmp(line, prefix, sizeof(prefix) - 1) != 0 || !(module = strchr(name, ' ')))
 		return 0;
 	*module++ = 0;
 	index = find_by_path(tree, module);
-	if (index == KC_INDEX_NONE)
+	hash = kc_hash(name);
+	if (index == KC_INDEX_NONE || kc_tree_symbol(symbols, name, hash) != KC_INDEX_NONE)
 		return 0;
 	if (symbols->count == symbols->capacity) {
 		size_t capacity = symbols->capacity ? symbols->capacity * 2 : 4096;
@@ -301,22 +304,18 @@ static int add_exporter(struct kc_tree_symbols *symbols, const struct kocoon_tre
 		symbols->capacity = capacity;
 	}
 	symbols->exporters[symbols->count] = (struct exporter){ name, index };
-	return kc_index_add(&symbols->by_name, kc_hash(name), symbols->count++);
+	return kc_index_add(&symbols->by_name, hash, symbols->count++);
 }
 
-static int read_symbols(struct kc_tree_symbols *symbols, const struct kocoon_tree *tree,
-			FILE *stream)
+static int read_symbols(struct kc_tree_symbols *symbols, const struct kocoon_tree *tree)
 {
 	int err = kc_index_init(&symbols->by_name, 16384);
-	size_t capacity = 0;
 	char *rest;
 	char *line;
-	ssize_t len = err ? -1 : getdelim(&symbols->text, &capacity, 0, stream);
 
-	if (len < 0)
-		return -ENOENT;
-	symbols->len = (size_t)len;
-	rest = symbols->text;
+	if (!err)
+		err = read_hint(tree, "modules.symbols", &symbols->text);
+	rest = (char *)symbols->text.data;
 	while (!err && (line = strsep(&rest, "\n")))
 		err = add_exporter(symbols, tree, line);
 	return err;
@@ -325,11 +324,8 @@ static int read_symbols(struct kc_tree_symbols *symbols, const struct kocoon_tre
 struct kc_tree_symbols *kc_tree_symbols_open(const struct kocoon_tree *tree)
 {
 	struct kc_tree_symbols *symbols = calloc(1, sizeof(*symbols));
-	FILE *stream = symbols ? open_hint(tree, "modules.symbols") : NULL;
-	int err = stream ? read_symbols(symbols, tree, stream) : -ENOENT;
+	int err = symbols ? read_symbols(symbols, tree) : -ENOMEM;
 
-	if (stream)
-		fclose(stream);
 	if (err) {
 		kc_tree_symbols_free(symbols);
 		return NULL;
@@ -341,7 +337,7 @@ void kc_tree_symbols_free(struct kc_tree_symbols *symbols)
 {
 	if (!symbols)
 		return;
-	free(symbols->text);
+	kc_buffer_deinit(&symbols->text);
 	free(symbols->exporters);
 	kc_index_deinit(&symbols->by_name);
 	free(symbols);
