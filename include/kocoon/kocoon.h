@@ -448,7 +448,10 @@ KOCOON_API void kocoon_module_abi(const struct kocoon_module *module, struct koc
 
 /*
  * Writes the relocated module as an ELF file whose sections stand at their final addresses, its
- * symbol table included. -EINVAL: the module was refused before it was relocated.
+ * symbol table included. -EINVAL: the module was refused before it was relocated. -ENOTSUP: it
+ * uses symbols whose addresses aren't known, because the kernel was opened without an image and
+ * without a System.map that has them; give a System.map, or the addresses by
+ * kocoon_module_options.
  */
 KOCOON_API int kocoon_module_write_elf(const struct kocoon_module *module, int fd);
 

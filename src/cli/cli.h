@@ -73,6 +73,12 @@ const char *cli_kernel_name(const struct cli *cli);
 int cli_open_tree(struct cli *cli, bool required);
 
 /*
+ * Opens what -o names for writing; a pipe only while somebody reads from it, instead of waiting for
+ * ever. A descriptor, or -1 after a message.
+ */
+int cli_open_output(const char *path, int flags);
+
+/*
  * Path of the file that a MODULE argument means: a path, or a name that the tree has. The caller
  * frees it. CLI_OK, or CLI_FAILED after a message.
  */

@@ -57,10 +57,10 @@ static int say_cannot_write(const char *path, int err)
 /* A device, a pipe, or a link that is to stay one. */
 static int write_directly(const struct kocoon_module *module, const char *path)
 {
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	int fd = cli_open_output(path, 0);
 
 	if (fd < 0)
-		return say_cannot_write(path, errno);
+		return CLI_FAILED;
 	int err = kocoon_module_write_elf(module, fd);
 	if (close(fd) != 0 && !err)
 		err = -errno;

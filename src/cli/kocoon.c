@@ -95,12 +95,10 @@ static const char *output_path(const struct cli *cli)
 static int open_output(struct cli *cli)
 {
 	const char *path = output_path(cli);
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
+	int fd = path ? cli_open_output(path, O_CREAT) : STDOUT_FILENO;
 
-	if (fd < 0) {
-		cli_error("cannot write %s: %s", path, strerror(errno));
+	if (fd < 0)
 		return CLI_FAILED;
-	}
 	cli->out.color = wants_color(&cli->options);
 	text_open(&cli->out, fd);
 	return CLI_OK;

@@ -4,8 +4,10 @@
  * wrong and the next step.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -253,6 +255,27 @@ int cli_find_module(struct cli *cli, const char *argument, char **path_ret)
 	}
 	*path_ret = cli_copy(path);
 	return CLI_OK;
+}
+
+int cli_open_output(const char *path, int flags)
+{
+	const int wanted = O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY;
+	int fd = open(path, wanted | O_NONBLOCK | flags, 0666);
+	int err = fd < 0 ? errno : 0;
+	struct stat status;
+
+	if (err == ENXIO && stat(path, &status) == 0 && S_ISFIFO(status.st_mode)) {
+		cli_error("cannot write %s: nobody reads from this pipe", path);
+		return -1;
+	}
+	if (!err && fcntl(fd, F_SETFL, 0) < 0) {
+		err = errno;
+		close(fd);
+	}
+	if (!err)
+		return fd;
+	cli_error("cannot write %s: %s", path, strerror(err));
+	return -1;
 }
 
 int cli_load_module(struct cli *cli, const char *argument,

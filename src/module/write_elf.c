@@ -249,6 +249,20 @@ static int write_all(int fd, struct kc_span bytes)
 	return 0;
 }
 
+/* A kernel without image and System.map tells no addresses: 0 would be none of them. */
+static bool addresses_known(const struct kc_load *load)
+{
+	if (kc_kernel_has_image(load->kernel))
+		return true;
+	for (size_t i = 0; i < load->import_count; i++) {
+		const struct kc_import *import = &load->imports[i];
+
+		if (import->state == KOCOON_IMPORT_OK && !import->export->address)
+			return false;
+	}
+	return true;
+}
+
 int kocoon_module_write_elf(const struct kocoon_module *module, int fd)
 {
 	const struct kc_load *load = &module->session.entries[0]->job->load;
@@ -257,6 +271,8 @@ int kocoon_module_write_elf(const struct kocoon_module *module, int fd)
 
 	if (!load->relocated)
 		return -EINVAL;
+	if (!addresses_known(load))
+		return -ENOTSUP;
 	writer.headers = calloc((size_t)load->ehdr.shnum + 4, sizeof(*writer.headers));
 	writer.section_map = calloc(load->ehdr.shnum, sizeof(*writer.section_map));
 	if (writer.headers && writer.section_map)
