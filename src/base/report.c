@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { TEXT_MAX = 4096 };
+
 static const char out_of_memory[] = "out of memory";
+static const char cut[] = "...";
 
 void kc_report_init(struct kocoon_report *report)
 {
@@ -34,13 +37,18 @@ void kc_report_deinit(struct kocoon_report *report)
 	kc_report_init(report);
 }
 
+/* Cut where a name from a file makes it longer than anybody reads. */
 static KC_PRINTF(1, 0) const char *format_text(const char *format, va_list arguments)
 {
-	char *text;
+	char text[TEXT_MAX] = "";
+	int len = vsnprintf(text, sizeof(text), format, arguments);
+	char *copy;
 
-	if (vasprintf(&text, format, arguments) < 0)
-		return out_of_memory;
-	return text;
+	/* Below 0: not even the length can be told. */
+	if (len < 0 || (size_t)len >= sizeof(text))
+		memcpy(text + sizeof(text) - sizeof(cut), cut, sizeof(cut));
+	copy = strdup(text);
+	return copy ? copy : out_of_memory;
 }
 
 /* Room for one more, or NULL. */

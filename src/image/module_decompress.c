@@ -444,6 +444,8 @@ int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span fi
 		}
 		err = format->user(file, unpacker, buffer, report);
 	}
+	if (err == -ENOMEM)
+		kc_finding(report, KOCOON_STAGE_DECOMPRESS, err, "%s: out of memory", format->name);
 	if (err)
 		return err;
 	*format_ret = format->format;

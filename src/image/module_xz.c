@@ -30,6 +30,8 @@ enum {
 	FILTER_X86 = 0x04,
 	FILTER_LZMA2 = 0x21,
 
+	BLOCK_TAIL_MAX = 1 + 3 + 4, /* end of chunks, padding, CRC32 */
+
 	LZMA2_DICTIONARY_MAX = 39, /* 3 GiB in LZMA2's coding; 40 is 4 GiB - 1 */
 };
 
@@ -43,6 +45,11 @@ struct decoding {
 	struct kocoon_report *report;
 	lzma_stream_flags flags;
 };
+
+static struct kc_span rest(const struct decoding *d)
+{
+	return kc_span(d->file.data + d->at, d->file.len - d->at);
+}
 
 static int damaged(struct decoding *d, const char *what)
 {
@@ -269,7 +276,7 @@ static void bound_dictionary(lzma_block *block)
 	}
 }
 
-/* Decodes the block's data out of `bytes`: the file, or a copy of it. */
+/* Decodes the block's data out of `bytes`: the file from the block on, or a copy of it. */
 static int run_block(struct decoding *d, struct kc_span bytes, size_t *end_ret,
 		     lzma_ret *verdict_ret)
 {
@@ -283,15 +290,15 @@ static int run_block(struct decoding *d, struct kc_span bytes, size_t *end_ret,
 	bound_dictionary(&block);
 	*verdict_ret = lzma_block_decoder(stream, &block);
 	if (*verdict_ret == LZMA_OK) {
-		stream->next_in = bytes.data + d->at + block.header_size;
-		stream->avail_in = bytes.len - d->at - block.header_size;
+		stream->next_in = bytes.data + block.header_size;
+		stream->avail_in = bytes.len - block.header_size;
 		err = kc_xz_run(stream, d->buffer, d->report, verdict_ret);
 	} else if (*verdict_ret == LZMA_MEM_ERROR) {
 		err = -ENOMEM;
 	}
 	free_filters(&block);
 	if (!err && *verdict_ret == LZMA_STREAM_END) {
-		*end_ret = bytes.len - stream->avail_in;
+		*end_ret = d->at + bytes.len - stream->avail_in;
 		if (lzma_index_hash_append(d->xz->index, lzma_block_unpadded_size(&block),
 					   block.uncompressed_size) != LZMA_OK)
 			*verdict_ret = LZMA_DATA_ERROR;
@@ -301,43 +308,53 @@ static int run_block(struct decoding *d, struct kc_span bytes, size_t *end_ret,
 
 /*
  * The first byte of an LZMA chunk means nothing: an encoder writes 0, the kernel ignores it, and
- * liblzma refuses other values. Sets those of the block's chunks to 0; false where all were.
+ * liblzma refuses other values. The place of the next such byte behind `*at`, which moves on to the
+ * next chunk; 0: the chunks are at an end there.
  */
-static bool clear_ignored_bytes(uint8_t *bytes, size_t len, size_t at)
+static size_t next_ignored_byte(struct kc_span bytes, size_t *at)
 {
-	bool changed = false;
+	while (*at < bytes.len && bytes.data[*at]) {
+		const uint8_t *chunk = bytes.data + *at;
+		bool packed = *chunk >= 0x80;
+		size_t head = *chunk >= 0xc0 ? 6 : packed ? 5 : 3;
+		size_t first = *at + head;
 
-	while (at < len && bytes[at]) {
-		uint8_t control = bytes[at];
-		size_t head = control >= 0xc0 ? 6 : control >= 0x80 ? 5 : 3;
-		size_t size_at = at + (control >= 0x80 ? 3 : 1);
-
-		if (len - at <= head)
-			break;
-		at += head;
-		if (control >= 0x80 && bytes[at]) {
-			bytes[at] = 0;
-			changed = true;
-		}
-		at += ((size_t)bytes[size_at] << 8 | bytes[size_at + 1]) + 1;
+		if (bytes.len - *at <= head)
+			return 0;
+		chunk += packed ? 3 : 1;
+		*at = first + ((size_t)chunk[0] << 8 | chunk[1]) + 1;
+		if (packed && bytes.data[first])
+			return first;
 	}
-	return changed;
+	return 0;
 }
 
 /* A block that liblzma calls damaged, once more without what the kernel ignores. */
 static int run_block_again(struct decoding *d, size_t start, size_t *end_ret, lzma_ret *verdict_ret)
 {
-	size_t data_at = d->at + lzma_block_header_size_decode(d->file.data[d->at]);
-	uint8_t *copy = malloc(d->file.len);
-	int err = 0;
+	struct kc_span bytes = rest(d);
+	size_t data_at = lzma_block_header_size_decode(bytes.data[0]);
+	size_t end = data_at, place;
+	bool changes = false;
+	uint8_t *copy;
+	int err;
 
+	while (next_ignored_byte(bytes, &end))
+		changes = true;
+	if (!changes)
+		return 0;
+	/* The block alone, or a file of many would be copied once for each. */
+	if (end < bytes.len && bytes.len - end > BLOCK_TAIL_MAX)
+		bytes.len = end + BLOCK_TAIL_MAX;
+	copy = malloc(bytes.len);
 	if (!copy)
 		return -ENOMEM;
-	memcpy(copy, d->file.data, d->file.len);
-	if (clear_ignored_bytes(copy, d->file.len, data_at)) {
-		d->buffer->len = start;
-		err = run_block(d, kc_span(copy, d->file.len), end_ret, verdict_ret);
-	}
+	memcpy(copy, bytes.data, bytes.len);
+	end = data_at;
+	while ((place = next_ignored_byte(bytes, &end)))
+		copy[place] = 0;
+	d->buffer->len = start;
+	err = run_block(d, kc_span(copy, bytes.len), end_ret, verdict_ret);
 	free(copy);
 	return err;
 }
@@ -346,7 +363,7 @@ static int decode_block(struct decoding *d)
 {
 	size_t start = d->buffer->len, end = 0;
 	lzma_ret verdict = LZMA_OK;
-	int err = run_block(d, d->file, &end, &verdict);
+	int err = run_block(d, rest(d), &end, &verdict);
 
 	if (!err && verdict == LZMA_DATA_ERROR)
 		err = run_block_again(d, start, &end, &verdict);

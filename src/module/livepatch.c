@@ -11,8 +11,11 @@
 bool kc_klp_section_object(const char *section, char object_ret[KC_KLP_OBJECT_SIZE])
 {
 	char object[KC_KLP_OBJECT_SIZE] = { 0 };
+	char start[128];
 
-	if (sscanf(section, ".klp.rela.%55[^.]", object) != 1)
+	/* sscanf() looks for the end of all that it is given. */
+	snprintf(start, sizeof(start), "%.*s", (int)sizeof(start) - 1, section);
+	if (sscanf(start, ".klp.rela.%55[^.]", object) != 1)
 		return false;
 	memcpy(object_ret, object, sizeof(object));
 	return true;
@@ -51,6 +54,16 @@ static int resolve_name(struct kc_klp_resolution *resolution, const char *full, 
 	return 0;
 }
 
+/* No name that is one of a livepatch symbol is longer; sscanf() looks for the end of it all. */
+static const char *symbol_name(struct kc_span strings, uint32_t st_name)
+{
+	enum { LONGEST = 1024 };
+
+	if (strings.len > (uint64_t)st_name + LONGEST)
+		strings.len = (size_t)st_name + LONGEST;
+	return kc_span_string(strings, st_name);
+}
+
 static int resolve_symbol(struct kc_klp_resolution *resolution, uint64_t index)
 {
 	uint8_t *place = resolution->symbols + index * sizeof(Elf64_Sym);
@@ -63,7 +76,7 @@ static int resolve_symbol(struct kc_klp_resolution *resolution, uint64_t index)
 	if (index >= resolution->symbol_count)
 		return refuse(resolution, "symbol %" PRIu64 " does not exist", index);
 	memcpy(&symbol, place, sizeof(symbol));
-	name = kc_span_string(resolution->strtab, symbol.st_name);
+	name = symbol_name(resolution->strtab, symbol.st_name);
 	if (symbol.st_shndx != KC_SHN_LIVEPATCH || !name)
 		return refuse(resolution, "symbol %.500s is not marked as a livepatch symbol",
 			      name ? name : "?");

@@ -42,18 +42,41 @@ static bool find_place(void *context, uint64_t address, struct kc_place *place_r
 	return true;
 }
 
+static const struct kc_import *find_import(const struct kc_load *load, const char *name,
+					   uint32_t hash)
+{
+	uint32_t cursor = 0;
+	uint32_t found;
+
+	while ((found = kc_index_next(&load->imports_by_name, hash, &cursor)) != KC_INDEX_NONE)
+		if (strcmp(load->imports[found].name, name) == 0)
+			return &load->imports[found];
+	return NULL;
+}
+
+/* Some tables ask for a name with each entry. */
+static int index_imports(struct kc_load *load)
+{
+	int err = kc_index_init(&load->imports_by_name, load->import_count);
+
+	for (size_t i = 0; !err && i < load->import_count; i++) {
+		const struct kc_import *import = &load->imports[i];
+
+		if (import->export && !find_import(load, import->name, import->hash))
+			err = kc_index_add(&load->imports_by_name, import->hash, (uint32_t)i);
+	}
+	return err;
+}
+
 /* As the module was bound: an import's address goes before the kernel's own table. */
 static uint64_t find_symbol(void *context, const char *name)
 {
 	const struct kc_load *load = context;
+	const struct kc_import *import = find_import(load, name, kc_hash(name));
 	uint64_t address;
 
-	for (size_t i = 0; i < load->import_count; i++) {
-		const struct kc_import *import = &load->imports[i];
-
-		if (import->export && strcmp(import->name, name) == 0)
-			return import->export->address;
-	}
+	if (import)
+		return import->export->address;
 	/* Live code can't reach what is in an image only. */
 	return !load->live && kc_kernel_find_symbol(load->kernel, name, &address) ? address : 0;
 }
@@ -116,5 +139,9 @@ int kc_post_relocation(struct kc_load *load)
 	if (load->cpu && find_section(load, "__ex_table", &extable))
 		load->arch->sort_extable(&extable);
 	err = kc_add_kallsyms(load);
-	return err || !load->cpu ? err : finalize_for_cpu(load);
+	if (err || !load->cpu)
+		return err;
+	if (index_imports(load))
+		return kc_finding(load->report, KOCOON_STAGE_FINALIZE, -ENOMEM, "out of memory");
+	return finalize_for_cpu(load);
 }

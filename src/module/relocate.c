@@ -96,6 +96,18 @@ static uint64_t room_behind(const struct kc_load *load, uint32_t target)
 	return section->placed ? load->memory.regions[section->region].size - section->offset : 0;
 }
 
+/*
+ * Differs from Linux: tables of relocations can lie over each other, and work be multiplied by
+ * that; only so far.
+ */
+static bool overlap_too_much(struct kc_load *load, uint32_t section)
+{
+	enum { OVERLAP_MAX = 4, SMALL = 1 << 20 };
+
+	load->relocation_bytes += load->sections[section].file.len;
+	return load->relocation_bytes > load->whole.len * OVERLAP_MAX + SMALL;
+}
+
 static int apply_section(struct kc_load *load, uint32_t section, uint32_t target)
 {
 	struct kc_relocations relocations = {
@@ -106,8 +118,18 @@ static int apply_section(struct kc_load *load, uint32_t section, uint32_t target
 		.target_len = room_behind(load, target),
 		.target_address = kc_section_address(load, target),
 	};
-	int err = load->arch->apply_relocate_add(&relocations);
+	int err;
 
+	if (overlap_too_much(load, section)) {
+		kc_finding(load->report, KOCOON_STAGE_RELOCATIONS, -ENOEXEC,
+			   "the tables of relocations lie over each other, up to section %u (%s)",
+			   section, load->sections[section].name);
+		kc_expected(load->report, "tables that fit the file one beside the other");
+		kc_found(load->report, "%" PRIu64 " bytes of tables in a file of %zu",
+			 load->relocation_bytes, load->whole.len);
+		return -ENOEXEC;
+	}
+	err = load->arch->apply_relocate_add(&relocations);
 	load->relocations += relocations.applied;
 	for (size_t i = 0; i < KC_RELOCATION_TYPES; i++)
 		load->relocation_counts[i] += relocations.counts[i];

@@ -125,6 +125,7 @@ static int collect_table(struct kc_load *load, const struct kc_table *table,
 	uint64_t address = kc_section_address(load, table->section);
 	uint32_t size = load->abi->kernel_symbol_size;
 	unsigned int fields = load->abi->kernel_symbol_relative ? size / 4 : size / 8;
+	uint64_t names = 0;
 
 	for (uint64_t i = 0; i < table->count; i++, entry += size, address += size) {
 		struct kocoon_export *export = &load->exports[load->export_count];
@@ -151,6 +152,9 @@ static int collect_table(struct kc_load *load, const struct kc_table *table,
 			export->crc = kc_load32(crc + i * sizeof(uint32_t));
 		}
 		load->export_count++;
+		names += strlen(export->name) + (export->ns ? strlen(export->ns) : 0);
+		if (names > KC_NAMES_MAX)
+			return kc_too_much(load, KOCOON_STAGE_FORMATION, "names of exports");
 	}
 	return 0;
 }
@@ -161,6 +165,8 @@ int kc_collect_exports(struct kc_load *load)
 
 	if (load->syms.count + load->gpl_syms.count == 0)
 		return 0;
+	if (load->syms.count > KC_SYMBOLS_MAX || load->gpl_syms.count > KC_SYMBOLS_MAX)
+		return kc_too_much(load, KOCOON_STAGE_FORMATION, "exports");
 	load->exports = calloc(load->syms.count + load->gpl_syms.count, sizeof(*load->exports));
 	if (!load->exports)
 		return kc_finding(load->report, KOCOON_STAGE_FORMATION, -ENOMEM, "out of memory");
@@ -224,19 +230,35 @@ static const char *claimed_name(const struct kc_load *load, const Elf64_Rela *re
 			      symbol.st_value + (uint64_t)rela->r_addend);
 }
 
-static int claim_table(const struct kc_load *load, uint32_t relocations, kc_claim_fn *claim,
-		       void *context)
+/* What there may still be of claims. */
+struct claim_room {
+	uint64_t names, count;
+};
+
+/* A module that has more is refused when its exports are collected, so none is missed. */
+static int claim_table(const struct kc_load *load, uint32_t relocations, struct claim_room *room,
+		       kc_claim_fn *claim, void *context)
 {
 	struct kc_span entries = load->sections[relocations].file;
 	uint32_t size = load->abi->kernel_symbol_size;
 	uint32_t name_field = load->abi->kernel_symbol_relative ? 4 : 8;
 	Elf64_Rela rela;
 
-	for (uint64_t i = 0; kc_elf_rela(entries, i, &rela); i++) {
+	for (uint64_t i = 0; kc_elf_rela(entries, i, &rela) && room->count; i++) {
 		const char *name =
 			rela.r_offset % size == name_field ? claimed_name(load, &rela) : NULL;
-		int err = name ? claim(context, name) : 0;
+		size_t len = name ? strlen(name) + 1 : 0;
+		int err;
 
+		if (!name)
+			continue;
+		if (len > room->names)
+			room->count = 0;
+		if (!room->count)
+			break;
+		room->count--;
+		room->names -= len;
+		err = claim(context, name);
 		if (err)
 			return err;
 	}
@@ -246,6 +268,7 @@ static int claim_table(const struct kc_load *load, uint32_t relocations, kc_clai
 int kc_claimed_exports(const struct kc_load *load, kc_claim_fn *claim, void *context)
 {
 	static const char *const tables[] = { "__ksymtab", "__ksymtab_gpl" };
+	struct claim_room room = { KC_NAMES_MAX, 2 * KC_SYMBOLS_MAX };
 
 	if (!load->abi->kernel_symbol_size)
 		return 0;
@@ -258,7 +281,7 @@ int kc_claimed_exports(const struct kc_load *load, kc_claim_fn *claim, void *con
 
 			if (shdr->sh_type != SHT_RELA || shdr->sh_info != table)
 				continue;
-			err = claim_table(load, i, claim, context);
+			err = claim_table(load, i, &room, claim, context);
 			if (err)
 				return err;
 		}

@@ -48,8 +48,11 @@ int kc_collect_imports(struct kc_load *load)
 {
 	struct kc_span symbols = load->sections[load->index.sym].file;
 	size_t count = count_undefined(symbols);
+	uint64_t names = 0;
 	Elf64_Sym symbol;
 
+	if (count > KC_SYMBOLS_MAX)
+		return kc_too_much(load, KOCOON_STAGE_SYMBOLS, "undefined symbols");
 	load->imports = calloc(count ? count : 1, sizeof(*load->imports));
 	if (!load->imports)
 		return kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOMEM, "out of memory");
@@ -65,6 +68,10 @@ int kc_collect_imports(struct kc_load *load)
 			return kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOEXEC,
 					  "the name of symbol %" PRIu64 " is outside of the file",
 					  i);
+		names += strlen(name) + 1;
+		if (names > KC_NAMES_MAX)
+			return kc_too_much(load, KOCOON_STAGE_SYMBOLS,
+					   "names of undefined symbols");
 		*import = (struct kc_import){
 			.name = name,
 			.hash = kc_hash(name),
@@ -121,19 +128,45 @@ static bool is_for_module(const char *list, const char *module)
 	return false;
 }
 
-static bool imports_namespace(const struct kc_load *load, const char *ns)
+static bool find_namespace(const struct kc_load *load, const char *ns, uint32_t hash)
+{
+	uint32_t cursor = 0;
+	uint32_t place;
+
+	while ((place = kc_index_next(&load->namespaces, hash, &cursor)) != KC_INDEX_NONE)
+		if (strcmp((const char *)load->whole.data + place, ns) == 0)
+			return true;
+	return false;
+}
+
+/* Differs from Linux: of the namespaces that a module imports, so many are looked at. */
+static void index_namespaces(struct kc_load *load)
 {
 	const char *imported;
 	uint64_t cursor = 0;
+	uint32_t place;
 
+	load->namespaces_known = true;
+	if (!load->index.info || kc_index_init(&load->namespaces, 0))
+		return;
+	while (load->namespaces.count < KC_NAMESPACES_MAX &&
+	       (imported = kc_get_next_modinfo(load, "import_ns", &cursor))) {
+		uint32_t hash = kc_hash(imported);
+
+		place = (uint32_t)((const uint8_t *)imported - load->whole.data);
+		if (!find_namespace(load, imported, hash) &&
+		    kc_index_add(&load->namespaces, hash, place))
+			return;
+	}
+}
+
+static bool imports_namespace(struct kc_load *load, const char *ns)
+{
 	if (load->behaviour->module_namespaces && strncmp(ns, "module:", 7) == 0)
 		return is_for_module(ns + 7, load->struct_name);
-	if (!load->index.info)
-		return false;
-	while ((imported = kc_get_next_modinfo(load, "import_ns", &cursor)))
-		if (strcmp(imported, ns) == 0)
-			return true;
-	return false;
+	if (!load->namespaces_known)
+		index_namespaces(load);
+	return find_namespace(load, ns, kc_hash(ns));
 }
 
 enum kocoon_import_state kc_resolve_symbol(struct kc_load *load, struct kc_import *import)
@@ -278,21 +311,36 @@ static void resolve_undefined(struct kc_load *load, struct kc_import *import,
 	add_failure(failures, import_errno(import));
 }
 
+/* Without looking for the name's end, which may be far away: there may be many. */
+static bool is_lto_mark(const struct kc_load *load, uint32_t st_name)
+{
+	static const char mark[] = "__gnu_lto";
+	const Elf64_Shdr *strtab = &load->sections[load->index.str].shdr;
+	struct kc_span name;
+
+	return strtab->sh_offset <= load->whole.len &&
+	       kc_span_sub(load->whole, strtab->sh_offset + st_name, sizeof(mark) - 1, &name) &&
+	       memcmp(name.data, mark, name.len) == 0;
+}
+
+static const char *name_text(const struct kc_load *load, const Elf64_Sym *symbol)
+{
+	const char *name = kc_symbol_name(load, symbol->st_name);
+
+	return name ? name : "";
+}
+
 /* What is wrong with a symbol that is defined, or claims to be. 0: nothing. */
 static int check_defined(struct kc_load *load, const Elf64_Sym *symbol, uint64_t index,
 			 struct failures *failures)
 {
-	const char *name = kc_symbol_name(load, symbol->st_name);
-
-	if (!name)
-		name = "";
 	if (symbol->st_shndx == SHN_COMMON) {
-		if (strncmp(name, "__gnu_lto", 9) == 0)
+		if (is_lto_mark(load, symbol->st_name))
 			return 0;
 		add_failure(failures, -ENOEXEC);
 		if (failures->named++ < NAMED_FAILURES) {
 			kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOEXEC, "common symbol %s",
-				   name);
+				   name_text(load, symbol));
 			kc_hint(load->report, "compile with -fno-common");
 		}
 		return -ENOEXEC;
@@ -302,7 +350,8 @@ static int check_defined(struct kc_load *load, const Elf64_Sym *symbol, uint64_t
 	add_failure(failures, -ENOEXEC);
 	if (failures->named++ < NAMED_FAILURES) {
 		kc_finding(load->report, KOCOON_STAGE_SYMBOLS, -ENOEXEC,
-			   "symbol %" PRIu64 " (%s) has an invalid section index", index, name);
+			   "symbol %" PRIu64 " (%s) has an invalid section index", index,
+			   name_text(load, symbol));
 		kc_expected(load->report, "at most %u", load->ehdr.shnum - 1);
 		kc_found(load->report, "%u", symbol->st_shndx);
 	}

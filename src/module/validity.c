@@ -205,15 +205,26 @@ static int bad_name(struct kc_load *load, uint32_t index, struct kc_span names)
 	return -ENOEXEC;
 }
 
-/* Differs from Linux: where a kernel does not look at a name that is out of bounds, the section has
- * none. */
-static void set_names(struct kc_load *load, struct kc_span names)
+/*
+ * The table ends in a NUL, so every name in it does. Differs from Linux: where a kernel does not
+ * look at a name that is out of bounds, the section has none; and names that overlap so much that
+ * there is more of them than KC_NAMES_MAX are refused.
+ */
+static int set_names(struct kc_load *load, struct kc_span names)
 {
-	for (uint32_t i = 0; i < load->ehdr.shnum; i++) {
-		const char *name = kc_span_string(names, load->sections[i].shdr.sh_name);
+	uint64_t total = 0;
 
-		load->sections[i].name = name ? name : "";
+	for (uint32_t i = 0; i < load->ehdr.shnum; i++) {
+		uint32_t at = load->sections[i].shdr.sh_name;
+
+		if (at >= names.len)
+			continue;
+		load->sections[i].name = (const char *)names.data + at;
+		total += strlen(load->sections[i].name) + 1;
+		if (total > KC_NAMES_MAX)
+			return kc_too_much(load, KOCOON_STAGE_ELF, "names of sections");
 	}
+	return 0;
 }
 
 static int check_secstrings(struct kc_load *load)
@@ -238,8 +249,7 @@ static int check_secstrings(struct kc_load *load)
 		if (load->sections[i].shdr.sh_type != SHT_NULL &&
 		    load->sections[i].shdr.sh_name >= names.len)
 			return bad_name(load, i, names);
-	set_names(load, names);
-	return 0;
+	return set_names(load, names);
 }
 
 static int check_this_module_shape(struct kc_load *load, uint32_t index)
@@ -417,9 +427,10 @@ static int check_whole(struct kc_load *load)
 		err = check_section_zero(load);
 	if (!err)
 		err = check_contents_whole(load, names);
+	if (!err)
+		err = set_names(load, names);
 	if (err)
 		return err;
-	set_names(load, names);
 	load->index.info = kc_find_sec(load, ".modinfo");
 	err = find_symtab(load);
 	if (!err)

@@ -24,23 +24,38 @@ void kc_verdict_free(struct kc_verdict *verdict)
 	free(verdict);
 }
 
-/* The modules whose symbols it uses, each once, in order of first use. */
-static size_t list_depends(const struct kc_load *load, const char **depends)
+static bool is_seen(const struct kc_index *seen, uint32_t hash, uint32_t provider)
 {
+	uint32_t cursor = 0;
+	uint32_t found;
+
+	while ((found = kc_index_next(seen, hash, &cursor)) != KC_INDEX_NONE)
+		if (found == provider)
+			return true;
+	return false;
+}
+
+/* The modules whose symbols it uses, each once, in order of first use. */
+static int list_depends(const struct kc_load *load, const char **depends, size_t *count_ret)
+{
+	struct kc_index seen;
 	size_t count = 0;
+	int err = kc_index_init(&seen, 16);
 
-	for (size_t i = 0; i < load->import_count; i++) {
+	for (size_t i = 0; !err && i < load->import_count; i++) {
 		const struct kc_import *import = &load->imports[i];
-		size_t d = 0;
+		uint32_t provider = (uint32_t)import->provider;
+		uint32_t hash = kc_hash_bytes(&provider, sizeof(provider));
 
-		if (import->provider < 0 || import->state != KOCOON_IMPORT_OK)
+		if (import->provider < 0 || import->state != KOCOON_IMPORT_OK ||
+		    is_seen(&seen, hash, provider))
 			continue;
-		while (d < count && depends[d] != import->provider_name)
-			d++;
-		if (d == count)
-			depends[count++] = import->provider_name;
+		depends[count++] = import->provider_name;
+		err = kc_index_add(&seen, hash, provider);
 	}
-	return count;
+	kc_index_deinit(&seen);
+	*count_ret = count;
+	return err;
 }
 
 static size_t count_foreign(const struct kc_load *load)
@@ -77,12 +92,14 @@ struct kc_verdict *kc_verdict_new(const struct kc_entry *entry, struct kc_job *j
 	struct kc_verdict *verdict = calloc(1, sizeof(*verdict));
 	struct kc_load *load = &job->load;
 	size_t foreign = count_foreign(load);
+	size_t depend_count = 0;
 
 	if (!verdict)
 		return NULL;
 	verdict->module = strdup(*load->struct_name ? load->struct_name : entry->name);
 	verdict->depends = calloc(foreign ? foreign : 1, sizeof(*verdict->depends));
-	if (!verdict->module || !verdict->depends) {
+	if (!verdict->module || !verdict->depends ||
+	    (foreign && list_depends(load, verdict->depends, &depend_count))) {
 		kc_verdict_free(verdict);
 		return NULL;
 	}
@@ -99,7 +116,7 @@ struct kc_verdict *kc_verdict_new(const struct kc_entry *entry, struct kc_job *j
 			       verdict->signature.key_id, verdict->signature.hash },
 		.taints = load->taints,
 		.depends = verdict->depends,
-		.depend_count = list_depends(load, verdict->depends),
+		.depend_count = depend_count,
 		.relocations = load->relocations,
 		.usec = job->nsec / 1000,
 	};

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 static uint64_t basic_count(const struct kc_load *load)
 {
@@ -31,61 +32,107 @@ static const char *basic_name(const struct kc_load *load, uint64_t entry, size_t
 	return name;
 }
 
-static int build_index(struct kc_load *load)
+static bool has_extended(const struct kc_load *load)
 {
-	uint64_t count = basic_count(load);
-	int err = kc_index_init(&load->versions, (size_t)count);
+	return load->index.vers_ext_crc && load->index.vers_ext_name;
+}
 
+/* The name of an entry of the tables that count; the extended ones go first. */
+static const char *entry_name(const struct kc_load *load, uint64_t entry, size_t *len_ret)
+{
+	const char *name;
+
+	if (!has_extended(load))
+		return basic_name(load, entry, len_ret);
+	name = (const char *)load->sections[load->index.vers_ext_name].file.data +
+	       load->extended[entry];
+	*len_ret = strlen(name);
+	return name;
+}
+
+static uint32_t find_entry(const struct kc_load *load, const char *name, size_t len, uint32_t hash)
+{
+	uint32_t cursor = 0;
+	uint32_t entry;
+
+	while ((entry = kc_index_next(&load->versions, hash, &cursor)) != KC_INDEX_NONE) {
+		size_t found_len;
+		const char *found = entry_name(load, entry, &found_len);
+
+		if (found_len == len && memcmp(found, name, len) == 0)
+			return entry;
+	}
+	return KC_INDEX_NONE;
+}
+
+/* Of entries of one name the first counts. */
+static int add_entry(struct kc_load *load, uint64_t entry)
+{
+	size_t len;
+	const char *name = entry_name(load, entry, &len);
+	uint32_t hash = kc_hash_bytes(name, len);
+
+	if (find_entry(load, name, len, hash) != KC_INDEX_NONE)
+		return 0;
+	if (load->versions.count == KC_VERSIONS_MAX)
+		return -E2BIG;
+	return kc_index_add(&load->versions, hash, (uint32_t)entry);
+}
+
+/* The extended tables are walked side by side: one CRC, one name. */
+static int index_extended(struct kc_load *load)
+{
+	struct kc_span crcs = load->sections[load->index.vers_ext_crc].file;
+	struct kc_span names = load->sections[load->index.vers_ext_name].file;
+	uint64_t count = crcs.len / sizeof(uint32_t);
+	uint64_t at = 0;
+	int err = 0;
+
+	if (count > names.len)
+		count = names.len;
+	load->extended = calloc(count ? count : 1, sizeof(*load->extended));
+	if (!load->extended)
+		return -ENOMEM;
 	for (uint64_t i = 0; i < count && !err; i++) {
-		size_t len;
-		const char *name = basic_name(load, i, &len);
+		const char *name = kc_span_string(names, at);
 
-		err = kc_index_add(&load->versions, kc_hash_bytes(name, len), (uint32_t)i);
+		if (!name)
+			break;
+		load->extended[i] = (uint32_t)at;
+		at += strlen(name) + 1;
+		err = add_entry(load, i);
 	}
 	return err;
 }
 
-/* The extended tables are walked side by side: one CRC, one name. */
-static bool extended_wanted(const struct kc_load *load, const char *name, uint64_t *crc_ret)
+static int build_index(struct kc_load *load)
 {
-	struct kc_span crcs = load->sections[load->index.vers_ext_crc].file;
-	struct kc_span names = load->sections[load->index.vers_ext_name].file;
-	uint64_t at = 0;
+	uint64_t count = basic_count(load);
+	int err =
+		kc_index_init(&load->versions,
+			      count < KC_VERSIONS_MAX / 16 ? (size_t)count : KC_VERSIONS_MAX / 16);
 
-	for (uint64_t i = 0; i < crcs.len / sizeof(uint32_t); i++) {
-		const char *found = kc_span_string(names, at);
-
-		if (!found)
-			return false;
-		if (strcmp(found, name) == 0) {
-			*crc_ret = kc_load32(crcs.data + i * sizeof(uint32_t));
-			return true;
-		}
-		at += strlen(found) + 1;
-	}
-	return false;
+	if (!err && has_extended(load))
+		return index_extended(load);
+	for (uint64_t i = 0; i < count && !err; i++)
+		err = add_entry(load, i);
+	return err;
 }
 
 bool kc_version_wanted(const struct kc_load *load, const char *name, uint32_t hash,
 		       uint64_t *crc_ret)
 {
-	size_t name_len = strlen(name);
-	uint32_t cursor = 0;
-	uint32_t entry;
+	uint32_t entry = find_entry(load, name, strlen(name), hash);
 
-	if (load->index.vers_ext_crc && load->index.vers_ext_name)
-		return extended_wanted(load, name, crc_ret);
-	while ((entry = kc_index_next(&load->versions, hash, &cursor)) != KC_INDEX_NONE) {
-		size_t len;
-		const char *found = basic_name(load, entry, &len);
-
-		if (len != name_len || memcmp(found, name, len) != 0)
-			continue;
+	if (entry == KC_INDEX_NONE)
+		return false;
+	if (has_extended(load))
+		*crc_ret = kc_load32(load->sections[load->index.vers_ext_crc].file.data +
+				     (uint64_t)entry * sizeof(uint32_t));
+	else
 		*crc_ret = kc_load64(load->sections[load->index.vers].file.data +
 				     (uint64_t)entry * load->abi->modversion_size);
-		return true;
-	}
-	return false;
+	return true;
 }
 
 int kc_try_to_force_load(struct kc_load *load)
@@ -102,7 +149,7 @@ enum kocoon_import_state kc_check_version(struct kc_load *load, struct kc_import
 	/* An exporter without CRCs has tainted the kernel already. */
 	if (!import->export->has_crc)
 		return KOCOON_IMPORT_OK;
-	if (!load->index.vers && !(load->index.vers_ext_crc && load->index.vers_ext_name))
+	if (!load->index.vers && !has_extended(load))
 		return kc_try_to_force_load(load) ? KOCOON_IMPORT_NO_VERSION : KOCOON_IMPORT_OK;
 	if (!import->has_wanted)
 		return KOCOON_IMPORT_NO_VERSION;
@@ -116,9 +163,12 @@ int kc_check_modstruct_version(struct kc_load *load)
 {
 	struct kc_import layout = { .name = "module_layout", .hash = kc_hash("module_layout") };
 	enum kocoon_import_state state;
+	int err = build_index(load);
 
-	if (build_index(load))
-		return kc_finding(load->report, KOCOON_STAGE_MODVERSION, -ENOMEM, "out of memory");
+	if (err == -E2BIG)
+		return kc_too_much(load, KOCOON_STAGE_MODVERSION, "symbol versions");
+	if (err)
+		return kc_finding(load->report, KOCOON_STAGE_MODVERSION, err, "out of memory");
 	layout.export = kc_kernel_find_export(load->kernel, layout.name, layout.hash);
 	if (!layout.export)
 		return 0;

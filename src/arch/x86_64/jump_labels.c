@@ -46,12 +46,9 @@ static void swap_jumps(const void *table, uint64_t a, uint64_t b)
 	kc_swap_relative64(table, a + ENTRY_KEY, b + ENTRY_KEY);
 }
 
-static bool in_section(const struct kc_patch *patch, const char *name, uint64_t address)
+static bool is_in(const struct kc_place *section, uint64_t address)
 {
-	struct kc_place section;
-
-	return patch->to->section(patch->to->context, name, &section) &&
-	       address >= section.address && address - section.address < section.size;
+	return address >= section->address && address - section->address < section->size;
 }
 
 /* Whether the key is in another state than the code was built for. */
@@ -87,7 +84,8 @@ static int write_jump(const struct kc_patch *patch, uint64_t address, uint64_t t
 	return 0;
 }
 
-static int add_entry(const struct kc_patch *patch, const struct kc_place *table, uint64_t offset)
+static int add_entry(const struct kc_patch *patch, const struct kc_place *table, uint64_t offset,
+		     const struct kc_place *init)
 {
 	uint64_t address = kc_relative32(table, offset), key = key_of(table, offset);
 	uint64_t target = kc_relative32(table, offset + ENTRY_TARGET);
@@ -99,8 +97,7 @@ static int add_entry(const struct kc_patch *patch, const struct kc_place *table,
 		return -ENOEXEC;
 	if (!kc_patch_owns(patch, target))
 		return kc_patch_refuse(patch, table_name, target, "a jump out of the module");
-	*flags = (uint8_t)((*flags & ~FLAG_INIT) |
-			   (in_section(patch, ".init.text", address) ? FLAG_INIT : 0));
+	*flags = (uint8_t)((*flags & ~FLAG_INIT) | (is_in(init, address) ? FLAG_INIT : 0));
 	if (!key_changed(patch, key, &enabled))
 		return 0;
 	return write_jump(patch, address, target, enabled != (bool)(*flags & FLAG_BRANCH), &place);
@@ -108,14 +105,16 @@ static int add_entry(const struct kc_patch *patch, const struct kc_place *table,
 
 int kc_jump_label_add_module(const struct kc_patch *patch)
 {
-	struct kc_place table;
+	struct kc_place table, init;
 	const struct kc_sorting sorting = { &table, compare_jumps, swap_jumps };
 	int err = 0;
 
 	if (!patch->to->section(patch->to->context, table_name, &table))
 		return 0;
+	if (!patch->to->section(patch->to->context, ".init.text", &init))
+		init = (struct kc_place){ 0 };
 	kc_sort_table(&sorting, table.size / ENTRY_SIZE);
 	for (uint64_t at = 0; at + ENTRY_SIZE <= table.size && !err; at += ENTRY_SIZE)
-		err = add_entry(patch, &table, at);
+		err = add_entry(patch, &table, at, &init);
 	return err;
 }
