@@ -107,6 +107,7 @@ static void open_while_it_changes(struct outcome *outcome, void *context)
 	if (!other) {
 		int fd = open(path, O_RDWR | O_CLOEXEC);
 
+		alarm(120);
 		for (;;) {
 			(void)!ftruncate(fd, 5000);
 			(void)!pwrite(fd, file->data, file->len, 0);

@@ -544,11 +544,13 @@ static void check_while_it_changes(struct outcome *outcome, void *context)
 	struct kocoon_policy policy = { .size = sizeof(policy), .threads = 1 };
 	pid_t other = fork();
 
-	if (!other)
+	if (!other) {
+		alarm(120);
 		for (;;) {
 			(void)!truncate(path, 100);
 			(void)!truncate(path, (off_t)changing->size);
 		}
+	}
 	for (int i = 0; i < 300 && !outcome->err; i++) {
 		struct outcome one = { 0 };
 		int err = kocoon_check(kernel, NULL, &policy, paths, 1, note_verdict, &one);
