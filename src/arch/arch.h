@@ -117,8 +117,8 @@ struct kc_arch {
 	 * the module, or to what can't be patched. -ENOTSUP: what the CPU needs isn't supported.
 	 */
 	int (*finalize)(const struct kc_finalize *finalize);
-	/* Sorts an exception table in memory (sort_extable()): its offsets are self-relative. */
-	void (*sort_extable)(const struct kc_place *table);
+	/* Sorts the exception table: sort_extable(). */
+	void (*sort_extable)(const struct kc_finalize *finalize);
 };
 
 /* NULL: an architecture that kocoon doesn't know. */

@@ -131,6 +131,7 @@ static void find_module_members(const struct btf *btf, const struct btf_type *mo
 		[KC_MEMBER_LIST] = "list",
 		[KC_MEMBER_NAME] = "name",
 		[KC_MEMBER_MKOBJ] = "mkobj",
+		[KC_MEMBER_PARAM_LOCK] = "param_lock",
 		[KC_MEMBER_VERSION] = "version",
 		[KC_MEMBER_SRCVERSION] = "srcversion",
 		[KC_MEMBER_BUILD_ID] = "build_id",

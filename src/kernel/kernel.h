@@ -30,6 +30,7 @@ enum kc_module_member {
 	KC_MEMBER_LIST,
 	KC_MEMBER_NAME,
 	KC_MEMBER_MKOBJ, /* struct module_kobject */
+	KC_MEMBER_PARAM_LOCK, /* struct mutex */
 	KC_MEMBER_VERSION,
 	KC_MEMBER_SRCVERSION,
 	KC_MEMBER_BUILD_ID,

@@ -59,7 +59,8 @@ static void take_all(const struct btf *btf, struct row *rows, size_t count)
 void kc_kernel_make_layouts(struct kocoon_kernel *kernel)
 {
 	static const char mod_kallsyms[] = "mod_kallsyms", module_memory[] = "module_memory",
-			  module_layout[] = "module_layout", ddebug_info[] = "_ddebug_info";
+			  module_layout[] = "module_layout", ddebug_info[] = "_ddebug_info",
+			  mod_arch_specific[] = "mod_arch_specific";
 	struct kc_layouts *l = &kernel->layouts;
 	struct row rows[] = {
 		{ mod_kallsyms, "symtab", &l->kallsyms_symtab, 0 },
@@ -78,6 +79,10 @@ void kc_kernel_make_layouts(struct kocoon_kernel *kernel)
 		{ module_layout, "mtn", &l->layout_mtn, 24 },
 		{ "mod_tree_node", "mod", &l->mtn_mod, 0 },
 		{ "module_kobject", "mod", &l->mkobj_mod, 64 },
+		{ "mutex", "wait_list", &l->mutex_wait_list, 16 },
+		{ mod_arch_specific, "num_orcs", &l->arch_num_orcs, 0 },
+		{ mod_arch_specific, "orc_unwind_ip", &l->arch_orc_unwind_ip, 8 },
+		{ mod_arch_specific, "orc_unwind", &l->arch_orc_unwind, 16 },
 		{ ddebug_info, "descs", &l->dyndbg_descs, 0 },
 		{ ddebug_info, "classes", &l->dyndbg_classes, 8 },
 		{ ddebug_info, "num_descs", &l->dyndbg_num_descs, 16 },

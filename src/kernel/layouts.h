@@ -20,6 +20,9 @@ struct kc_layouts {
 		layout_mtn;
 	uint32_t mtn_mod; /* in struct mod_tree_node */
 	uint32_t mkobj_mod; /* in struct module_kobject */
+	uint32_t mutex_wait_list; /* in struct mutex */
+	/* struct mod_arch_specific: of the ORC unwinder */
+	uint32_t arch_num_orcs, arch_orc_unwind_ip, arch_orc_unwind;
 	/* struct _ddebug_info */
 	uint32_t dyndbg_descs, dyndbg_classes, dyndbg_num_descs, dyndbg_num_classes;
 	/* Sizes of entries of tables. */

@@ -304,8 +304,10 @@ static int form(struct kocoon_loaded *module, struct kc_load *load, const char *
 		goto coming_cleanup;
 	*stage = KOCOON_STAGE_SYSFS;
 	err = kc_mod_sysfs_init(load);
-	if (!err)
+	if (!err) {
+		kc_write_owner(load);
 		err = kc_sysfs_setup(module);
+	}
 	if (err)
 		goto coming_cleanup;
 	*stage = KOCOON_STAGE_LIVEPATCH;

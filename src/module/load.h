@@ -205,6 +205,11 @@ struct kc_neighbours {
 
 	/* Link space: whether a module of this name is there already. */
 	bool (*exists)(void *context, const char *name);
+	/*
+	 * Link space: memory outside of the module, as it is in the target. NULL, or false: what
+	 * the kernel's image has there counts.
+	 */
+	bool (*memory)(void *context, uint64_t address, uint64_t size, struct kc_span *bytes_ret);
 
 	/* Live space; the errnos of all are final, and findings are written. */
 	/* Addresses and bytes for regions that have a size: move_module(). */
@@ -300,6 +305,8 @@ int kc_add_kallsyms(struct kc_load *load); /* kallsyms.c */
  * allocated elsewhere stay 0, lists are empty.
  */
 int kc_write_this_module(struct kc_load *load); /* this_module.c */
+/* Into its own kobject, whose module it is: mod_sysfs_init(). */
+void kc_write_owner(struct kc_load *load);
 /*
  * Offsets in struct module: the kernel's, and where those are not known, init and exit by the
  * relocations that fill them in.

@@ -99,9 +99,14 @@ static bool find_in_bss(const struct kc_load *load, uint64_t address, uint64_t s
 static bool kernel_bytes(void *context, uint64_t address, uint64_t size, struct kc_span *bytes_ret)
 {
 	const struct kc_load *load = context;
+	const struct kc_neighbours *neighbours = load->neighbours;
 
-	return !load->live && (kc_kernel_bytes(load->kernel, address, size, bytes_ret) ||
-			       find_in_bss(load, address, size, bytes_ret));
+	if (load->live)
+		return false;
+	if (neighbours->memory && neighbours->memory(neighbours->context, address, size, bytes_ret))
+		return true;
+	return kc_kernel_bytes(load->kernel, address, size, bytes_ret) ||
+	       find_in_bss(load, address, size, bytes_ret);
 }
 
 static uint32_t struct_size(void *context, const char *name)
@@ -113,7 +118,8 @@ static uint32_t struct_size(void *context, const char *name)
 	return id > 0 ? btf__type_by_id(btf, (uint32_t)id)->size : 0;
 }
 
-static int finalize_for_cpu(struct kc_load *load)
+/* Without a CPU, sections stay as they are in the file, but for relocations. */
+int kc_post_relocation(struct kc_load *load)
 {
 	const struct kc_finalize finalize = {
 		.context = load,
@@ -123,25 +129,17 @@ static int finalize_for_cpu(struct kc_load *load)
 		.kernel_bytes = kernel_bytes,
 		.struct_size = struct_size,
 		.cpu = load->cpu,
-		.smp = load->arch->cpu_is_smp(load->cpu),
+		.smp = load->cpu && load->arch->cpu_is_smp(load->cpu),
 		.report = load->report,
 	};
-
-	return load->arch->finalize(&finalize);
-}
-
-/* Without a CPU, sections stay as they are in the file, but for relocations. */
-int kc_post_relocation(struct kc_load *load)
-{
-	struct kc_place extable;
 	int err;
 
-	if (load->cpu && find_section(load, "__ex_table", &extable))
-		load->arch->sort_extable(&extable);
+	if (load->cpu)
+		load->arch->sort_extable(&finalize);
 	err = kc_add_kallsyms(load);
 	if (err || !load->cpu)
 		return err;
 	if (index_imports(load))
 		return kc_finding(load->report, KOCOON_STAGE_FINALIZE, -ENOMEM, "out of memory");
-	return finalize_for_cpu(load);
+	return load->arch->finalize(&finalize);
 }

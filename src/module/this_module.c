@@ -242,6 +242,25 @@ static void write_dyndbg(const struct kc_load *load)
 	}
 }
 
+/* What unwind_module_init() leaves behind; nothing where the two tables don't belong together. */
+static void write_orc(const struct kc_load *load)
+{
+	enum { ORC_ENTRY_SIZE = 6 };
+	const struct kc_layouts *layouts = kc_kernel_layouts(load->kernel);
+	uint32_t ips = kc_find_sec(load, ".orc_unwind_ip"), orcs = kc_find_sec(load, ".orc_unwind");
+	uint64_t ip_size = load->sections[ips].shdr.sh_size;
+	uint64_t orc_size = load->sections[orcs].shdr.sh_size;
+	uint64_t count = ip_size / sizeof(uint32_t);
+
+	if (!ips || !orcs || ip_size % sizeof(uint32_t) || orc_size % ORC_ENTRY_SIZE ||
+	    orc_size / ORC_ENTRY_SIZE != count)
+		return;
+	write_at(load, KC_MEMBER_ARCH, layouts->arch_num_orcs, count, 4);
+	write_at(load, KC_MEMBER_ARCH, layouts->arch_orc_unwind_ip, kc_section_address(load, ips),
+		 8);
+	write_at(load, KC_MEMBER_ARCH, layouts->arch_orc_unwind, kc_section_address(load, orcs), 8);
+}
+
 /* ---- memory ---- */
 
 static uint64_t this_module(const struct kc_load *load)
@@ -318,13 +337,14 @@ static void write_memory(const struct kc_load *load)
 
 /* ---- the rest ---- */
 
-/* An empty list is one whose head points to itself. */
-static void write_empty_list(const struct kc_load *load, enum kc_module_member member)
+/* An empty list, `offset` in a member, is one whose head points to itself. */
+static void write_empty_list(const struct kc_load *load, enum kc_module_member member,
+			     uint64_t offset)
 {
-	uint64_t address = this_module(load) + load->members.offset[member];
+	uint64_t address = this_module(load) + load->members.offset[member] + offset;
 
-	write_at(load, member, 0, address, 8);
-	write_at(load, member, 8, address, 8);
+	write_at(load, member, offset, address, 8);
+	write_at(load, member, offset + 8, address, 8);
 }
 
 enum { BUILD_ID_MAX = 20 };
@@ -387,11 +407,18 @@ int kc_write_this_module(struct kc_load *load)
 	write_dyndbg(load);
 	write_memory(load);
 	write_build_id(load);
-	write_empty_list(load, KC_MEMBER_LIST);
-	write_empty_list(load, KC_MEMBER_SOURCE_LIST);
-	write_empty_list(load, KC_MEMBER_TARGET_LIST);
-	write_empty_list(load, KC_MEMBER_BUG_LIST);
+	write_orc(load);
+	write_empty_list(load, KC_MEMBER_LIST, 0);
+	write_empty_list(load, KC_MEMBER_SOURCE_LIST, 0);
+	write_empty_list(load, KC_MEMBER_TARGET_LIST, 0);
+	write_empty_list(load, KC_MEMBER_BUG_LIST, 0);
+	write_empty_list(load, KC_MEMBER_PARAM_LOCK,
+			 kc_kernel_layouts(load->kernel)->mutex_wait_list);
+	return 0;
+}
+
+void kc_write_owner(struct kc_load *load)
+{
 	write_at(load, KC_MEMBER_MKOBJ, kc_kernel_layouts(load->kernel)->mkobj_mod,
 		 this_module(load), 8);
-	return 0;
 }

@@ -29,6 +29,7 @@ enum {
 #define PV_OPS UINT64_C(0xffffffff82000000)
 #define NOP_FUNC UINT64_C(0xffffffff810000c0)
 #define NATIVE UINT64_C(0xffffffff810000e0)
+#define SORT_R UINT64_C(0xffffffff81000100)
 
 /* One region, and sections that are parts of it. */
 struct fake {
@@ -39,6 +40,7 @@ struct fake {
 	} sections[MAX_SECTIONS];
 	size_t section_count;
 	uint8_t pv_ops[32]; /* at PV_OPS */
+	const char *sort_r; /* four bytes of its code; NULL: there is none */
 	uint32_t alt_instr_size;
 	bool old_kernel; /* one that relocates calls and jumps only */
 	bool with_regions;
@@ -97,6 +99,8 @@ static uint64_t find_symbol(void *context, const char *name)
 	};
 	const struct fake *fake = context;
 
+	if (!strcmp(name, "sort_r"))
+		return fake->sort_r ? SORT_R : 0;
 	for (size_t i = 0; i < KC_ARRAY_SIZE(symbols); i++)
 		if (!strcmp(symbols[i].name, name))
 			return symbols[i].address;
@@ -106,7 +110,12 @@ static uint64_t find_symbol(void *context, const char *name)
 static bool kernel_bytes(void *context, uint64_t address, uint64_t size, struct kc_span *bytes_ret)
 {
 	const struct fake *fake = context;
+	static uint8_t code[512];
 
+	if (address == SORT_R) {
+		memcpy(code, fake->sort_r, 4);
+		return kc_span_sub(kc_span(code, sizeof(code)), 0, size, bytes_ret);
+	}
 	return address >= PV_OPS && kc_span_sub(kc_span(fake->pv_ops, sizeof(fake->pv_ops)),
 						address - PV_OPS, size, bytes_ret);
 }
@@ -120,9 +129,9 @@ static uint32_t struct_size(void *context, const char *name)
 	return !strcmp(name, "module_memory") && fake->with_regions ? 72 : 0;
 }
 
-static int finalize(struct fake *fake)
+static struct kc_finalize callbacks(struct fake *fake)
 {
-	const struct kc_finalize finalize = {
+	return (struct kc_finalize){
 		.context = fake,
 		.section = find_section,
 		.at = find_place,
@@ -133,6 +142,11 @@ static int finalize(struct fake *fake)
 		.smp = !fake->up,
 		.report = fake->report,
 	};
+}
+
+static int finalize(struct fake *fake)
+{
+	const struct kc_finalize finalize = callbacks(fake);
 
 	return arch()->finalize(&finalize);
 }
@@ -449,9 +463,13 @@ static void ftrace_calls_become_nops(void **state)
 	put_branch(&fake, 0x20, 0xe8, FENTRY);
 	put_branch(&fake, 0x40, 0xe8, NATIVE);
 	add_section(&fake, "__mcount_loc", TABLE, 24);
-	kc_store64(fake.bytes + TABLE, BASE + 0x20);
-	kc_store64(fake.bytes + TABLE + 16, BASE + 0x40);
+	kc_store64(fake.bytes + TABLE, BASE + 0x40);
+	kc_store64(fake.bytes + TABLE + 16, BASE + 0x20);
 	assert_int_equal(finalize(&fake), 0);
+	/* Sorted; what a linker has padded with comes first. */
+	assert_int_equal(kc_load64(fake.bytes + TABLE), 0);
+	assert_int_equal(kc_load64(fake.bytes + TABLE + 8), BASE + 0x20);
+	assert_int_equal(kc_load64(fake.bytes + TABLE + 16), BASE + 0x40);
 	ASSERT_CODE(&fake, 0x20, "\x0f\x1f\x44\x00\x00");
 	assert_branch(&fake, 0x40, 0xe8, NATIVE);
 }
@@ -485,10 +503,78 @@ static void jump_labels_follow_the_kernels_keys(void **state)
 	assert_int_equal(TABLE + 32 + (int32_t)kc_load32(fake.bytes + TABLE + 32), 0x60);
 }
 
+/* A key of the module's own: its flags stay, the rest of that word leads to its first entry. */
+static void keys_are_led_to_their_entries(void **state)
+{
+	struct fake fake;
+
+	(void)state;
+	start(&fake, "qemu64");
+	add_section(&fake, "__jump_table", TABLE, 48);
+	for (uint64_t at = 0; at < 48; at += 16)
+		put_jump(&fake, TABLE + at, 0x20 + at, 0x80, BASE + DATA + (at ? 16 : 0));
+	for (uint64_t at = 0x20; at < 0x50; at += 16)
+		PUT(&fake, at, "\x66\x90");
+	kc_store64(fake.bytes + DATA + 8, 1);
+	kc_store64(fake.bytes + DATA + 24, 0);
+	assert_int_equal(finalize(&fake), 0);
+	assert_int_equal(kc_load64(fake.bytes + DATA + 8), (BASE + TABLE) | 1);
+	assert_int_equal(kc_load64(fake.bytes + DATA + 24), BASE + TABLE + 16);
+}
+
 static void put_static_call(struct fake *fake, uint64_t at, uint64_t code, uint64_t key)
 {
 	put_offset(fake, at, code);
 	kc_store32(fake->bytes + at + 4, (uint32_t)(key - (BASE + at + 4)));
+}
+
+/* Entries of one key come in the order that the steps of that kernel's heap sort leave. */
+static void equal_entries_are_where_the_kernel_leaves_them(void **state)
+{
+	static const struct {
+		const char *sort_r;
+		uint64_t order[3];
+	} kernels[] = {
+		{ NULL, { 2, 1, 0 } },
+		{ "\x4b\x8d\x04\x3f", { 2, 1, 0 } }, /* lea (%r15,%r15,1), %rax */
+		{ "\x49\x8d\x0c\x47", { 1, 2, 0 } }, /* lea (%r15,%rax,2), %rcx */
+	};
+
+	(void)state;
+	for (size_t k = 0; k < KC_ARRAY_SIZE(kernels); k++) {
+		struct fake fake;
+
+		start(&fake, "qemu64");
+		fake.sort_r = kernels[k].sort_r;
+		add_section(&fake, ".static_call_sites", TABLE, 24);
+		kc_store64(fake.bytes + DATA, NATIVE);
+		for (uint64_t i = 0; i < 3; i++) {
+			put_static_call(&fake, TABLE + i * 8, 0x20 + i * 16, BASE + DATA);
+			put_branch(&fake, 0x20 + i * 16, 0xe8, FENTRY);
+		}
+		assert_int_equal(finalize(&fake), 0);
+		for (uint64_t i = 0; i < 3; i++)
+			assert_int_equal(TABLE + i * 8 +
+						 (int32_t)kc_load32(fake.bytes + TABLE + i * 8),
+					 0x20 + kernels[k].order[i] * 16);
+	}
+}
+
+static void calls_in_init_are_marked(void **state)
+{
+	struct fake fake;
+
+	(void)state;
+	start(&fake, "qemu64");
+	add_section(&fake, ".init.text", 0x40, 0x20);
+	add_section(&fake, ".static_call_sites", TABLE, 16);
+	put_static_call(&fake, TABLE, 0x20, BASE + DATA);
+	put_static_call(&fake, TABLE + 8, 0x40, BASE + DATA + 16);
+	put_branch(&fake, 0x20, 0xe8, FENTRY);
+	put_branch(&fake, 0x40, 0xe8, FENTRY);
+	assert_int_equal(finalize(&fake), 0);
+	assert_int_equal(kc_load32(fake.bytes + TABLE + 4) & 3, 0);
+	assert_int_equal(kc_load32(fake.bytes + TABLE + 12) & 3, 2);
 }
 
 static void static_calls_are_direct(void **state)
@@ -523,7 +609,7 @@ static void sorts_exceptions(void **state)
 {
 	enum { COUNT = 50, ENTRY = 12 };
 	struct fake fake;
-	struct kc_place table = { BASE + TABLE, fake.bytes + TABLE, COUNT * ENTRY };
+	struct kc_finalize finalize;
 	uint64_t previous = 0;
 
 	(void)state;
@@ -535,7 +621,9 @@ static void sorts_exceptions(void **state)
 		put_offset(&fake, TABLE + i * ENTRY + 4, code + 4);
 		kc_store32(fake.bytes + TABLE + i * ENTRY + 8, (uint32_t)code);
 	}
-	arch()->sort_extable(&table);
+	add_section(&fake, "__ex_table", TABLE, COUNT * ENTRY);
+	finalize = callbacks(&fake);
+	arch()->sort_extable(&finalize);
 	for (uint64_t at = TABLE; at < TABLE + COUNT * ENTRY; at += ENTRY) {
 		uint64_t code = at + (uint64_t)(int32_t)kc_load32(fake.bytes + at);
 
@@ -737,7 +825,10 @@ int main(void)
 		cmocka_unit_test(unlocks_for_one_cpu),
 		cmocka_unit_test(ftrace_calls_become_nops),
 		cmocka_unit_test(jump_labels_follow_the_kernels_keys),
+		cmocka_unit_test(keys_are_led_to_their_entries),
 		cmocka_unit_test(static_calls_are_direct),
+		cmocka_unit_test(equal_entries_are_where_the_kernel_leaves_them),
+		cmocka_unit_test(calls_in_init_are_marked),
 		cmocka_unit_test(sorts_exceptions),
 		cmocka_unit_test(cpus_have_names),
 		cmocka_unit_test(this_machine_is_used_without_privilege),

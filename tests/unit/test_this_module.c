@@ -266,6 +266,8 @@ static void lists_are_empty_and_owners_known(void **state)
 	for (size_t k = 0; k < KC_ARRAY_SIZE(kernels); k++) {
 		struct linked linked;
 		struct reader reader;
+		const uint8_t *owner;
+		uint64_t wait_list;
 
 		link_tables(kernels[k], &linked);
 		reader = reader_of(&linked);
@@ -275,9 +277,15 @@ static void lists_are_empty_and_owners_known(void **state)
 			assert_int_equal(kc_load64(reader.bytes + at), reader.address + at);
 			assert_int_equal(kc_load64(reader.bytes + at + 8), reader.address + at);
 		}
-		assert_int_equal(kc_load64(reader.bytes + place_of(&reader, "mkobj") +
-					   within(&reader, "module_kobject", "mod")),
-				 reader.address);
+		owner = reader.bytes + place_of(&reader, "mkobj") +
+			within(&reader, "module_kobject", "mod");
+		assert_int_equal(kc_load64(owner), 0);
+		kc_write_owner(&linked.load);
+		assert_int_equal(kc_load64(owner), reader.address);
+		wait_list = place_of(&reader, "param_lock") + within(&reader, "mutex", "wait_list");
+		assert_int_equal(kc_load64(reader.bytes + wait_list), reader.address + wait_list);
+		assert_int_equal(kc_load64(reader.bytes + wait_list + 8),
+				 reader.address + wait_list);
 		free_linked(&linked);
 	}
 }

@@ -14,6 +14,7 @@ enum {
 	NOP_MAX_LONG = 11,
 	ENDBR_POISON = 0x001f0f66,
 	FUNCTION_LOOKED_AT = 256,
+	SORT_LOOKED_AT = 512,
 	IBT = KC_FEATURE(18, 20),
 };
 
@@ -62,6 +63,29 @@ static uint32_t endbr_poison(const struct kc_patch *patch)
 	return ENDBR_POISON;
 }
 
+/*
+ * Two or three times the size of an entry is computed by those that take pairs only: lea of a
+ * register and the same one.
+ */
+bool kc_sorts_pairs(const struct kc_finalize *to)
+{
+	enum { LEA = 0x8d, SIB = 4, REX_X_AND_B = 3 };
+	uint64_t function = to->symbol(to->context, "sort_r");
+	struct kc_span code;
+
+	if (!function || !to->kernel_bytes(to->context, function, SORT_LOOKED_AT, &code))
+		return true;
+	for (size_t at = 1; at + 3 < code.len; at++) {
+		uint8_t rex = code.data[at - 1], modrm = code.data[at + 1], sib = code.data[at + 2];
+
+		if ((rex & 0xf8) == 0x48 && code.data[at] == LEA && (modrm & 7) == SIB &&
+		    (modrm >> 6) != 3 && (sib & 7) == (sib >> 3 & 7) &&
+		    ((rex & REX_X_AND_B) == REX_X_AND_B || !(rex & REX_X_AND_B)))
+			return true;
+	}
+	return false;
+}
+
 static struct kc_patch probe(const struct kc_finalize *to)
 {
 	struct kc_patch patch = { .to = to };
@@ -72,6 +96,7 @@ static struct kc_patch probe(const struct kc_finalize *to)
 	patch.by_instruction = relocates_by_instruction(to, patch.alt_instr_size);
 	patch.nop_max = longest_nop(&patch);
 	patch.endbr_poison = endbr_poison(&patch);
+	patch.sorts_pairs = kc_sorts_pairs(to);
 	patch.return_thunk = kc_patch_symbol(&patch, "__x86_return_thunk");
 	return patch;
 }

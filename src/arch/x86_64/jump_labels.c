@@ -2,7 +2,7 @@
 /*
  * __jump_table: sorted by key; code in init regions is marked; where a key of the kernel's is not
  * as it was at first, its nops and jumps are changed (jump_label_add_module()). The code of a
- * module's own keys is right as it was built.
+ * module's own keys is right as it was built, and each is led to the first of its entries.
  *
  * Differs from Linux: a key of the kernel's has the value that it has in the image, and one that is
  * in no image is as it was at first.
@@ -17,7 +17,7 @@
 enum { ENTRY_SIZE = 16, ENTRY_TARGET = 4, ENTRY_KEY = 8, FLAG_BRANCH = 1, FLAG_INIT = 2 };
 
 /* struct static_key: a count, then a type and a pointer in one word */
-enum { KEY_TYPE = 8, TYPE_TRUE = 1 };
+enum { KEY_TYPE = 8, TYPE_TRUE = 1, TYPE_MASK = 3 };
 
 static const char table_name[] = "__jump_table";
 
@@ -44,11 +44,6 @@ static void swap_jumps(const void *table, uint64_t a, uint64_t b)
 	kc_swap_relative32(table, a, b);
 	kc_swap_relative32(table, a + ENTRY_TARGET, b + ENTRY_TARGET);
 	kc_swap_relative64(table, a + ENTRY_KEY, b + ENTRY_KEY);
-}
-
-static bool is_in(const struct kc_place *section, uint64_t address)
-{
-	return address >= section->address && address - section->address < section->size;
 }
 
 /* Whether the key is in another state than the code was built for. */
@@ -97,24 +92,39 @@ static int add_entry(const struct kc_patch *patch, const struct kc_place *table,
 		return -ENOEXEC;
 	if (!kc_patch_owns(patch, target))
 		return kc_patch_refuse(patch, table_name, target, "a jump out of the module");
-	*flags = (uint8_t)((*flags & ~FLAG_INIT) | (is_in(init, address) ? FLAG_INIT : 0));
+	*flags = (uint8_t)((*flags & ~FLAG_INIT) | (kc_place_holds(init, address) ? FLAG_INIT : 0));
 	if (!key_changed(patch, key, &enabled))
 		return 0;
 	return write_jump(patch, address, target, enabled != (bool)(*flags & FLAG_BRANCH), &place);
 }
 
+/* The module's own key, at its first entry: static_key_set_entries(). */
+static void set_entries(const struct kc_patch *patch, const struct kc_place *table, uint64_t offset)
+{
+	uint64_t key = key_of(table, offset);
+	struct kc_place place;
+	uint8_t *type;
+
+	if ((offset && key_of(table, offset - ENTRY_SIZE) == key) ||
+	    !patch->to->at(patch->to->context, key, &place) || place.size < KEY_TYPE + 8)
+		return;
+	type = place.bytes + KEY_TYPE;
+	kc_store64(type, (table->address + offset) | (kc_load64(type) & TYPE_MASK));
+}
+
 int kc_jump_label_add_module(const struct kc_patch *patch)
 {
 	struct kc_place table, init;
-	const struct kc_sorting sorting = { &table, compare_jumps, swap_jumps };
+	const struct kc_sorting sorting = { &table, compare_jumps, swap_jumps, patch->sorts_pairs };
 	int err = 0;
 
 	if (!patch->to->section(patch->to->context, table_name, &table))
 		return 0;
-	if (!patch->to->section(patch->to->context, ".init.text", &init))
-		init = (struct kc_place){ 0 };
+	init = kc_patch_init_code(patch);
 	kc_sort_table(&sorting, table.size / ENTRY_SIZE);
-	for (uint64_t at = 0; at + ENTRY_SIZE <= table.size && !err; at += ENTRY_SIZE)
+	for (uint64_t at = 0; at + ENTRY_SIZE <= table.size && !err; at += ENTRY_SIZE) {
+		set_entries(patch, &table, at);
 		err = add_entry(patch, &table, at, &init);
+	}
 	return err;
 }

@@ -64,6 +64,14 @@ bool kc_patch_read32(const struct kc_patch *patch, uint64_t address, uint32_t *v
 	return bytes;
 }
 
+struct kc_place kc_patch_init_code(const struct kc_patch *patch)
+{
+	struct kc_place code;
+
+	return patch->to->section(patch->to->context, ".init.text", &code) ? code
+									   : (struct kc_place){ 0 };
+}
+
 bool kc_patch_owns(const struct kc_patch *patch, uint64_t address)
 {
 	struct kc_place place;

@@ -33,6 +33,7 @@ struct kc_patch {
 	uint32_t alt_instr_size; /* BTF; without, what the module's table looks like */
 	unsigned int nop_max; /* longest nop: the table x86_nops */
 	uint32_t endbr_poison; /* what stands for a sealed endbr64: code of apply_seal_endbr */
+	bool sorts_pairs; /* struct kc_sorting's `pairs`: code of sort_r */
 	uint64_t return_thunk; /* __x86_return_thunk: what code was compiled to jump to */
 	uint64_t thunks[KC_REGISTERS]; /* __x86_indirect_thunk_rax, ...; 0: not known */
 };
@@ -52,6 +53,14 @@ bool kc_patch_read64(const struct kc_patch *patch, uint64_t address, uint64_t *v
 bool kc_patch_read32(const struct kc_patch *patch, uint64_t address, uint32_t *value_ret);
 /* Whether it is the module's. */
 bool kc_patch_owns(const struct kc_patch *patch, uint64_t address);
+
+/* Code that goes when the module's init is through; empty: there is none. */
+struct kc_place kc_patch_init_code(const struct kc_patch *patch);
+
+static inline bool kc_place_holds(const struct kc_place *place, uint64_t address)
+{
+	return address >= place->address && address - place->address < place->size;
+}
 
 /* Calls `apply` with each place that a table of self-relative 32-bit offsets points to. */
 typedef int kc_site_fn(const struct kc_patch *patch, const char *table, uint64_t address,

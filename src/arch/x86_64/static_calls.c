@@ -14,7 +14,7 @@
 #include <errno.h>
 
 /* struct static_call_site: the place and the key (with two flags), both self-relative */
-enum { SITE_SIZE = 8, SITE_KEY = 4, FLAG_TAIL = 1, FLAGS = 3, JCC_SIZE = 6 };
+enum { SITE_SIZE = 8, SITE_KEY = 4, FLAG_TAIL = 1, FLAG_INIT = 2, FLAGS = 3, JCC_SIZE = 6 };
 
 static const char table_name[] = ".static_call_sites";
 
@@ -138,13 +138,17 @@ static int transform(const struct kc_patch *patch, uint64_t address, uint64_t fu
 	return 0;
 }
 
-static int transform_site(const struct kc_patch *patch, const struct kc_place *table, uint64_t at)
+static int transform_site(const struct kc_patch *patch, const struct kc_place *table, uint64_t at,
+			  const struct kc_place *init)
 {
 	uint64_t address = kc_relative32(table, at), key = key_of(table, at), function;
+	uint8_t *flags = table->bytes + at + SITE_KEY;
 	struct kc_place place;
 
 	if (!kc_patch_at(patch, table_name, address, KC_BRANCH_SIZE, &place))
 		return -ENOEXEC;
+	if (kc_place_holds(init, address))
+		*flags |= FLAG_INIT;
 	if (!kc_patch_read64(patch, key, &function))
 		return 0;
 	return transform(patch, address, function, kc_relative32(table, at + SITE_KEY) & FLAG_TAIL);
@@ -152,15 +156,16 @@ static int transform_site(const struct kc_patch *patch, const struct kc_place *t
 
 int kc_static_call_add_module(const struct kc_patch *patch)
 {
-	struct kc_place table;
-	const struct kc_sorting sorting = { &table, compare_sites, swap_sites };
+	struct kc_place table, init;
+	const struct kc_sorting sorting = { &table, compare_sites, swap_sites, patch->sorts_pairs };
 	int err = 0;
 
 	if (!patch->to->section(patch->to->context, table_name, &table))
 		return 0;
+	init = kc_patch_init_code(patch);
 	lead_to_keys(patch, &table);
 	kc_sort_table(&sorting, table.size / SITE_SIZE);
 	for (uint64_t at = 0; at + SITE_SIZE <= table.size && !err; at += SITE_SIZE)
-		err = transform_site(patch, &table, at);
+		err = transform_site(patch, &table, at, &init);
 	return err;
 }

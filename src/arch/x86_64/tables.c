@@ -7,40 +7,74 @@
 
 #include <errno.h>
 
-static bool sorted(const struct kc_sorting *sorting, uint64_t count)
+/* Then there is one order only. */
+static bool strictly_sorted(const struct kc_sorting *sorting, uint64_t count)
 {
 	for (uint64_t i = 1; i < count; i++)
-		if (sorting->compare(sorting->table, i - 1, i) > 0)
+		if (sorting->compare(sorting->table, i - 1, i) >= 0)
 			return false;
 	return true;
 }
 
-static void sift_down(const struct kc_sorting *sorting, uint64_t parent, uint64_t count)
+/*
+ * Puts entry `top` of a heap of `count` where it belongs: from it down to a leaf along the larger
+ * children, back up to the first that isn't smaller, and there by swaps from above.
+ */
+static void sift_down(const struct kc_sorting *sorting, uint64_t top, uint64_t count)
 {
-	for (;;) {
-		uint64_t child = 2 * parent + 1;
+	uint64_t at = top, left = 2 * top + 1, place;
 
-		if (child >= count)
-			return;
-		if (child + 1 < count && sorting->compare(sorting->table, child, child + 1) < 0)
-			child++;
-		if (sorting->compare(sorting->table, parent, child) >= 0)
-			return;
-		sorting->swap(sorting->table, parent, child);
-		parent = child;
+	for (; left + 1 < count; left = 2 * at + 1) {
+		int order = sorting->compare(sorting->table, left, left + 1);
+
+		at = order > 0 || (!order && !sorting->pairs) ? left : left + 1;
 	}
+	if (left + 1 == count)
+		at = left;
+	while (at != top && sorting->compare(sorting->table, top, at) >= 0)
+		at = (at - 1) / 2;
+	place = at;
+	while (at != top) {
+		at = (at - 1) / 2;
+		sorting->swap(sorting->table, at, place);
+	}
+}
+
+static void take_one_by_one(const struct kc_sorting *sorting, uint64_t count)
+{
+	while (--count > 0) {
+		sorting->swap(sorting->table, 0, count);
+		sift_down(sorting, 0, count);
+	}
+}
+
+/* The largest and, of its two children, the larger one at once. */
+static void take_pairs(const struct kc_sorting *sorting, uint64_t count)
+{
+	while (count > 3) {
+		uint64_t second;
+
+		sorting->swap(sorting->table, 0, --count);
+		second = sorting->compare(sorting->table, 1, 2) <= 0 ? 2 : 1;
+		sorting->swap(sorting->table, second, --count);
+		sift_down(sorting, second, count);
+		sift_down(sorting, 0, count);
+	}
+	sorting->swap(sorting->table, 0, --count);
+	if (count == 2 && sorting->compare(sorting->table, 0, 1) > 0)
+		sorting->swap(sorting->table, 0, 1);
 }
 
 void kc_sort_table(const struct kc_sorting *sorting, uint64_t count)
 {
-	if (sorted(sorting, count))
+	if (strictly_sorted(sorting, count))
 		return;
 	for (uint64_t i = count / 2; i-- > 0;)
 		sift_down(sorting, i, count);
-	for (uint64_t end = count - 1; end > 0; end--) {
-		sorting->swap(sorting->table, 0, end);
-		sift_down(sorting, 0, end);
-	}
+	if (sorting->pairs)
+		take_pairs(sorting, count);
+	else
+		take_one_by_one(sorting, count);
 }
 
 void kc_swap_bytes(uint8_t *a, uint8_t *b, uint64_t len)
@@ -97,11 +131,14 @@ static void swap_exceptions(const void *table, uint64_t a, uint64_t b)
 		      EXTABLE_SIZE - EXTABLE_TYPE);
 }
 
-void kc_sort_extable(const struct kc_place *table)
+void kc_sort_extable(const struct kc_finalize *finalize)
 {
-	const struct kc_sorting sorting = { table, compare_exceptions, swap_exceptions };
+	struct kc_place table;
+	const struct kc_sorting sorting = { &table, compare_exceptions, swap_exceptions,
+					    kc_sorts_pairs(finalize) };
 
-	kc_sort_table(&sorting, table->size / EXTABLE_SIZE);
+	if (finalize->section(finalize->context, "__ex_table", &table))
+		kc_sort_table(&sorting, table.size / EXTABLE_SIZE);
 }
 
 /* ---- ORC: addresses in one table, what to do there in another ---- */
@@ -145,7 +182,7 @@ static void swap_orc(const void *table, uint64_t a, uint64_t b)
 void kc_unwind_module_init(const struct kc_finalize *finalize)
 {
 	struct orc orc;
-	const struct kc_sorting sorting = { &orc, compare_orc, swap_orc };
+	const struct kc_sorting sorting = { &orc, compare_orc, swap_orc, kc_sorts_pairs(finalize) };
 	struct kc_place header;
 	uint64_t count;
 
