@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A thin front: meson builds, scripts/ do the work. `make help` lists the targets.
 .DEFAULT_GOAL := build
-.PHONY: build run test lint bench asan tsan fuzz clang model install clean help kernels
+.PHONY: build run test lint bench oracle asan tsan fuzz clang model install clean help kernels
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -83,6 +83,14 @@ model: ## who loads, waits and unloads at one time: every order of steps, by spi
 kernels: ## look for newer kernels, and fetch them
 	@scripts/install-packages build
 	@scripts/fetch-kernel --newest $(TEST_KINDS)
+
+oracle: ## a whole tree (KIND) before the real kernel and before kocoon, byte by byte; JSON in the build folder
+	@scripts/install-packages build test
+	@scripts/fetch-kernel $(KIND) >/dev/null
+	$(call configure,$(BUILD))
+	@ninja -C $(BUILD) tests/oracle/judge/judge tests/oracle_offsets $(QUIET)
+	@KOCOON_OFFSETS=$(BUILD)/tests/oracle_offsets tests/oracle/judge/run --json=$(BUILD)/oracle-$(KIND).json \
+		$(BUILD)/tests/oracle/judge/judge $(KIND)
 
 install: build ## install under PREFIX (/usr/local); DESTDIR is honoured
 	@meson configure $(BUILD) --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)
