@@ -344,6 +344,14 @@ uint8_t *kc_section_memory(const struct kc_load *load, uint32_t index)
 	return load->memory.regions[section->region].bytes + section->offset;
 }
 
+/* What isn't allocated has no address: sections without contents are at 0 there. */
+static void take_no_address(struct kc_load *load)
+{
+	for (int i = 0; i < KOCOON_REGION_COUNT && load->abi->memory_regions; i++)
+		if (!load->memory.regions[i].size)
+			load->memory.regions[i].address = 0;
+}
+
 int kc_move_module(struct kc_load *load)
 {
 	int err = load->live ? load->neighbours->place(load->neighbours->context, load)
@@ -351,6 +359,7 @@ int kc_move_module(struct kc_load *load)
 
 	if (err)
 		return kc_finding(load->report, KOCOON_STAGE_LAYOUT, err, "out of memory");
+	take_no_address(load);
 	for (uint32_t i = 0; i < load->ehdr.shnum; i++) {
 		const Elf64_Shdr *shdr = &load->sections[i].shdr;
 		uint8_t *memory = kc_section_memory(load, i);

@@ -138,16 +138,32 @@ static int apply_section(struct kc_load *load, uint32_t section, uint32_t target
 	return err;
 }
 
+/* The one of a name, or, where a position is given, the so many-th by address. */
+static bool find_in_image(const struct kc_load *load, const char *name, uint64_t position,
+			  uint64_t *address_ret)
+{
+	const struct kocoon_symbol *symbols;
+	size_t count = kocoon_kernel_symbols(load->kernel, &symbols);
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(symbols[i].name, name) == 0 && (++found == position || !position))
+			*address_ret = symbols[i].address;
+	return position ? found >= position : found == 1;
+}
+
 static bool find_kernel_symbol(void *context, const char *object, const char *name,
 			       uint64_t position, uint64_t *address_ret)
 {
-	const struct kc_neighbours *neighbours = context;
+	const struct kc_load *load = context;
 
-	/* A name is exported once. */
-	if (strcmp(object, "vmlinux") != 0 || position > 1)
+	if (strcmp(object, "vmlinux") != 0)
 		return false;
-	*address_ret = neighbours->kernel_symbol(neighbours->context, name);
-	return *address_ret != 0;
+	if (!load->live)
+		return find_in_image(load, name, position, address_ret);
+	/* A name is exported once. */
+	*address_ret = load->neighbours->kernel_symbol(load->neighbours->context, name);
+	return position <= 1 && *address_ret != 0;
 }
 
 /* A section for the kernel itself is applied right away, to symbols that it finds by name. */
@@ -160,7 +176,7 @@ static int apply_for_kernel(struct kc_load *load, uint32_t section)
 		.symbol_count = load->sections[load->index.sym].file.len / sizeof(Elf64_Sym),
 		.strtab = load->sections[load->index.str].file,
 		.find = find_kernel_symbol,
-		.context = (void *)(uintptr_t)load->neighbours,
+		.context = load,
 	};
 	int err = kc_klp_resolve_symbols(&resolution);
 
@@ -172,11 +188,13 @@ static int apply_for_kernel(struct kc_load *load, uint32_t section)
 
 /*
  * Other livepatch relocations wait for the object that they patch; only their section's name, which
- * tells the object, is looked at: klp_apply_section_relocs(). In link space all wait.
+ * tells the object, is looked at: klp_apply_section_relocs(). Those for the kernel wait too where
+ * nothing is known of its symbols.
  */
 static int apply_livepatch(struct kc_load *load, uint32_t section)
 {
 	const char *name = load->sections[section].name;
+	const struct kocoon_symbol *symbols;
 	char object[KC_KLP_OBJECT_SIZE];
 
 	if (!load->behaviour->livepatch && !load->livepatch)
@@ -188,7 +206,8 @@ static int apply_livepatch(struct kc_load *load, uint32_t section)
 		kc_found(load->report, "%s", name);
 		return -EINVAL;
 	}
-	if (!load->live || strcmp(object, "vmlinux") != 0)
+	if (strcmp(object, "vmlinux") != 0 ||
+	    (!load->live && !kocoon_kernel_symbols(load->kernel, &symbols)))
 		return 0;
 	return apply_for_kernel(load, section);
 }
