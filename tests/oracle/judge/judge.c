@@ -72,7 +72,8 @@ static bool compare_errno(struct judging *judging, const struct judge_real *real
 	return !err && real->captured;
 }
 
-static int compare_loaded(struct judging *judging, const char *path, struct judge_real *real)
+static int compare_loaded(struct judging *judging, const struct judge_line *line,
+			  struct judge_real *real)
 {
 	struct kc_load *load = &judging->linker.load;
 	struct judge_world *world = judging->linker.world;
@@ -86,7 +87,7 @@ static int compare_loaded(struct judging *judging, const char *path, struct judg
 			err = judge_world_add(world, real->addresses[i], real->regions[i]);
 	if (!err && judging->image) {
 		judging->linker.world = NULL;
-		err = judge_link(&judging->linker, path, real, NULL);
+		err = judge_link(&judging->linker, line, real, NULL);
 		judging->linker.world = world;
 		if (!err)
 			err = judge_keys(load, real, judging->report);
@@ -94,22 +95,44 @@ static int compare_loaded(struct judging *judging, const char *path, struct judg
 	return err ? err : judge_neighbours_add(judging->linker.neighbours, load);
 }
 
-static int judge_module(struct judging *judging, uint32_t index, const char *path)
+static int judge_module(struct judging *judging, uint32_t index, const struct judge_line *line)
 {
 	struct judge_linker *linker = &judging->linker;
 	struct judge_real real;
 	int err = 0, refused;
 
 	take_real(&judging->records, index, &real);
-	judge_report_module(judging->report, path);
-	refused = judge_link(linker, path, &real, judging->report);
+	judge_report_module(judging->report, line->path);
+	refused = judge_link(linker, line, &real, judging->report);
 	if (compare_errno(judging, &real, refused))
-		err = compare_loaded(judging, path, &real);
+		err = compare_loaded(judging, line, &real);
 	else if (!refused)
 		err = judge_neighbours_add(linker->neighbours, &linker->load);
 	judge_report_end_module(judging->report, linker->loaded ? linker->load.struct_name : "",
 				real.err);
 	return err;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text);
+
+	return len >= strlen(end) && !strcmp(text + len - strlen(end), end);
+}
+
+/* PATH, perhaps FLAGS behind a tab: see ask. */
+static struct judge_line take_line(char *text)
+{
+	enum { IGNORE_MODVERSIONS = 1, IGNORE_VERMAGIC = 2, COMPRESSED_FILE = 4 };
+	char *path = strsep(&text, "\t"), *flags = text ? strsep(&text, "\t") : NULL;
+	unsigned long given = 0;
+
+	if (flags && *flags && strcmp(flags, "-") != 0)
+		given = strtoul(flags, NULL, 0);
+	else if (ends_with(path, ".xz") || ends_with(path, ".gz") || ends_with(path, ".zst"))
+		given = COMPRESSED_FILE;
+	return (struct judge_line){ path, given & COMPRESSED_FILE, given & IGNORE_VERMAGIC,
+				    given & IGNORE_MODVERSIONS };
 }
 
 static int judge_list(struct judging *judging, FILE *list)
@@ -119,9 +142,13 @@ static int judge_list(struct judging *judging, FILE *list)
 	int err = 0;
 
 	for (uint32_t index = 0; !err && getline(&line, &size, list) > 0; index++) {
-		line[strcspn(line, "\t\n")] = 0;
-		if (*line && *line != '!')
-			err = judge_module(judging, index, line);
+		struct judge_line module;
+
+		line[strcspn(line, "\n")] = 0;
+		if (!*line || *line == '!')
+			continue;
+		module = take_line(line);
+		err = judge_module(judging, index, &module);
 	}
 	free(line);
 	return err;
@@ -129,7 +156,6 @@ static int judge_list(struct judging *judging, FILE *list)
 
 static int open_all(struct judging *judging, const struct options *options, char **files)
 {
-	static const struct kocoon_policy policy = { .size = sizeof(policy) };
 	struct kocoon_kernel *kernel = NULL;
 	const struct kc_arch *arch;
 	uint64_t where = 0;
@@ -147,7 +173,7 @@ static int open_all(struct judging *judging, const struct options *options, char
 	if (err)
 		return err;
 	judging->linker.kernel = kernel;
-	judging->linker.policy = &policy;
+	judging->linker.policy.size = sizeof(judging->linker.policy);
 	arch = kc_arch_find(kocoon_kernel_arch(kernel));
 	err = arch ? arch->cpu_find(options->cpu, NULL, &judging->cpu) : -ENOTSUP;
 	if (err)

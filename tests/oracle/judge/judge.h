@@ -124,6 +124,13 @@ const char *judge_neighbours_exported(const struct judge_neighbours *neighbours,
 
 /* ---- link.c: one module through kocoon */
 
+/* A line of the list: the file, and what finit_module was told. */
+struct judge_line {
+	const char *path;
+	bool compressed; /* the kernel unpacks, or it was unpacked before */
+	bool force_vermagic, force_modversions;
+};
+
 /* What the machine had of a module. */
 struct judge_real {
 	struct kc_record_group records;
@@ -137,7 +144,7 @@ struct judge_real {
 
 struct judge_linker {
 	const struct kocoon_kernel *kernel;
-	const struct kocoon_policy *policy;
+	struct kocoon_policy policy;
 	const struct kc_cpu *cpu;
 	struct judge_world *world; /* NULL: only what is in the image */
 	struct judge_neighbours *neighbours;
@@ -154,7 +161,7 @@ struct judge_linker {
  * the next call. With a report, the records' regions are split as kocoon has them first, and sizes
  * that differ are reported. The errno that finit_module would have.
  */
-int judge_link(struct judge_linker *linker, const char *path, struct judge_real *real,
+int judge_link(struct judge_linker *linker, const struct judge_line *line, struct judge_real *real,
 	       struct judge_report *report);
 void judge_linker_deinit(struct judge_linker *linker);
 /* struct module as of a COMING module; behind it the load is of no use for another link. */

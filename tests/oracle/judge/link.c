@@ -161,20 +161,24 @@ static void place(struct judge_linker *linker, const struct judge_real *real)
 
 /* ---- the link */
 
-static int read_module(struct judge_linker *linker, const char *path, struct kc_span *bytes_ret)
+static int read_module(struct judge_linker *linker, const struct judge_line *line,
+		       struct kc_span *bytes_ret)
 {
 	const struct kc_decompressor *decompressor =
 		&kc_kernel_behaviour(linker->kernel)->decompressor;
 	enum kc_format format;
-	int err = kc_read_file(path, KC_MODULE_IMAGE_MAX, &linker->file, &linker->report);
+	int err = kc_read_file(line->path, KC_MODULE_IMAGE_MAX, &linker->file, &linker->report);
 
-	return err ? err
-		   : kc_module_decompress(decompressor, kc_buffer_span(&linker->file),
-					  &linker->unpacker, &linker->image, &linker->report,
-					  &format, bytes_ret);
+	if (!line->compressed)
+		*bytes_ret = kc_buffer_span(&linker->file);
+	return err || !line->compressed
+		       ? err
+		       : kc_module_decompress(decompressor, kc_buffer_span(&linker->file),
+					      &linker->unpacker, &linker->image, &linker->report,
+					      &format, bytes_ret);
 }
 
-int judge_link(struct judge_linker *linker, const char *path, struct judge_real *real,
+int judge_link(struct judge_linker *linker, const struct judge_line *line, struct judge_real *real,
 	       struct judge_report *report)
 {
 	struct kc_load *load = &linker->load;
@@ -188,10 +192,12 @@ int judge_link(struct judge_linker *linker, const char *path, struct judge_real 
 	int err;
 
 	forget(linker);
-	err = read_module(linker, path, &bytes);
+	err = read_module(linker, line, &bytes);
 	if (err)
 		return err;
-	kc_load_init(load, linker->kernel, linker->policy, &linker->report);
+	linker->policy.force_vermagic = line->force_vermagic;
+	linker->policy.force_modversions = line->force_modversions;
+	kc_load_init(load, linker->kernel, &linker->policy, &linker->report);
 	linker->loaded = true;
 	if (!load->arch)
 		return -ENOTSUP;
