@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * seeds OUT
+ * seeds OUT STAMP
  *
  * Writes what the targets begin with, OUT/TARGET/NAME, from the stock kernels in the cache, their modules, and
- * what the unit tests' builders make. Nothing of it is kept in the repository.
+ * what the unit tests' builders make, and the file STAMP when all are there. Nothing of it is kept in the
+ * repository.
  */
 #include "seeds.h"
 
@@ -25,10 +26,19 @@ enum {
 
 static const char *out;
 
+static void write_file(const char *path, const void *data, size_t len)
+{
+	FILE *file = fopen(path, "wbe");
+
+	if (!file || fwrite(data, 1, len, file) != len || fclose(file)) {
+		perror(path);
+		exit(2);
+	}
+}
+
 void save(const char *target, const char *name, const void *data, size_t len)
 {
 	char path[4096];
-	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/%s", out, target);
 	if (mkdir(path, 0777) && errno != EEXIST) {
@@ -39,11 +49,7 @@ void save(const char *target, const char *name, const void *data, size_t len)
 	for (char *c = path + strlen(path) - strlen(name); *c; c++)
 		if (*c == ' ' || *c == '/' || *c == ',')
 			*c = '_';
-	file = fopen(path, "wbe");
-	if (!file || fwrite(data, 1, len, file) != len || fclose(file)) {
-		perror(path);
-		exit(2);
-	}
+	write_file(path, data, len);
 }
 
 void save_behind(const char *target, const char *name, uint8_t first, const void *data, size_t len)
@@ -267,8 +273,8 @@ int main(int argc, char **argv)
 	struct place new, old;
 	struct kocoon_kernel *kernel;
 
-	if (argc != 2) {
-		fputs("usage: seeds OUT\n", stderr);
+	if (argc != 3) {
+		fputs("usage: seeds OUT STAMP\n", stderr);
 		return 2;
 	}
 	out = argv[1];
@@ -291,6 +297,7 @@ int main(int argc, char **argv)
 	save_views();
 	save_findings();
 	kocoon_kernel_free(kernel);
+	write_file(argv[2], "", 0);
 	place_deinit(&new);
 	place_deinit(&old);
 	return 0;
