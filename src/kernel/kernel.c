@@ -92,6 +92,17 @@ bool kc_kernel_find_symbol(const struct kocoon_kernel *kernel, const char *name,
 	return find_symbol(kernel, name, false, address_ret);
 }
 
+bool kc_kernel_find_nth_symbol(const struct kocoon_kernel *kernel, const char *name,
+			       uint64_t position, uint64_t *address_ret)
+{
+	const struct kocoon_symbol *symbol =
+		kc_symbols_find_nth(kc_kernel_symbol_table(kernel), name, position);
+
+	if (symbol)
+		*address_ret = symbol->address;
+	return symbol;
+}
+
 bool kc_kernel_has_symbol(const struct kocoon_kernel *kernel, const char *name)
 {
 	uint64_t address;

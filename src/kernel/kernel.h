@@ -193,6 +193,9 @@ const struct kocoon_export *kc_kernel_find_export(const struct kocoon_kernel *ke
  */
 KC_MUST_CHECK bool kc_kernel_find_symbol(const struct kocoon_kernel *kernel, const char *name,
 					 uint64_t *address_ret);
+/* The so many-th of a name, by address; with 0, the only one of that name. */
+KC_MUST_CHECK bool kc_kernel_find_nth_symbol(const struct kocoon_kernel *kernel, const char *name,
+					     uint64_t position, uint64_t *address_ret);
 /* Bytes at a link address, as they are in the image. False: not in the image (or in .bss). */
 KC_MUST_CHECK bool kc_kernel_bytes(const struct kocoon_kernel *kernel, uint64_t address,
 				   uint64_t len, struct kc_span *bytes_ret);

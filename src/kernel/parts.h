@@ -151,6 +151,9 @@ KC_MUST_CHECK int kc_symbols_from_map(const char *path, struct kocoon_report *re
 void kc_symbols_deinit(struct kc_symbols *symbols);
 const struct kocoon_symbol *kc_symbols_find(const struct kc_symbols *symbols, const char *name,
 					    bool clones);
+/* The so many-th of a name, by address; with 0, the only one. */
+const struct kocoon_symbol *kc_symbols_find_nth(const struct kc_symbols *symbols, const char *name,
+						uint64_t position);
 /* The global one where there are static ones of the same name, as for an export. */
 const struct kocoon_symbol *kc_symbols_find_global(const struct kc_symbols *symbols,
 						   const char *name);

@@ -280,6 +280,20 @@ const struct kocoon_symbol *kc_symbols_find(const struct kc_symbols *symbols, co
 	return !found->name[len] || (clones && found->name[len] == '.') ? found : NULL;
 }
 
+const struct kocoon_symbol *kc_symbols_find_nth(const struct kc_symbols *symbols, const char *name,
+						uint64_t position)
+{
+	size_t first = lower_bound(symbols, name);
+	const struct kocoon_symbol *found, *second = get_sorted(symbols, first + 1);
+
+	if (position > symbols->count)
+		return NULL;
+	found = get_sorted(symbols, first + (size_t)(position ? position - 1 : 0));
+	if (!found || strcmp(found->name, name) != 0)
+		return NULL;
+	return !position && second && strcmp(second->name, name) == 0 ? NULL : found;
+}
+
 const struct kocoon_symbol *kc_symbols_find_global(const struct kc_symbols *symbols,
 						   const char *name)
 {

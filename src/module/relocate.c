@@ -138,20 +138,6 @@ static int apply_section(struct kc_load *load, uint32_t section, uint32_t target
 	return err;
 }
 
-/* The one of a name, or, where a position is given, the so many-th by address. */
-static bool find_in_image(const struct kc_load *load, const char *name, uint64_t position,
-			  uint64_t *address_ret)
-{
-	const struct kocoon_symbol *symbols;
-	size_t count = kocoon_kernel_symbols(load->kernel, &symbols);
-	uint64_t found = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(symbols[i].name, name) == 0 && (++found == position || !position))
-			*address_ret = symbols[i].address;
-	return position ? found >= position : found == 1;
-}
-
 static bool find_kernel_symbol(void *context, const char *object, const char *name,
 			       uint64_t position, uint64_t *address_ret)
 {
@@ -160,7 +146,7 @@ static bool find_kernel_symbol(void *context, const char *object, const char *na
 	if (strcmp(object, "vmlinux") != 0)
 		return false;
 	if (!load->live)
-		return find_in_image(load, name, position, address_ret);
+		return kc_kernel_find_nth_symbol(load->kernel, name, position, address_ret);
 	/* A name is exported once. */
 	*address_ret = load->neighbours->kernel_symbol(load->neighbours->context, name);
 	return position <= 1 && *address_ret != 0;
