@@ -96,12 +96,11 @@ uint32_t kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms, uint32_t 
 	return index;
 }
 
-uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name, bool clones)
+/* Position in the order of names of the first that is not lower; KC_INDEX_NONE: none is. */
+static uint32_t lower_bound(const struct kc_kallsyms *kallsyms, const char *name)
 {
 	uint32_t low = 0, high = kallsyms->by_name.len ? kallsyms->count : 0;
 	char text[KC_NAME_MAX + 1];
-	size_t len = strlen(name);
-	uint32_t index;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -113,7 +112,39 @@ uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name
 		else
 			high = middle;
 	}
-	if (!kallsyms->by_name.len || low == kallsyms->count)
+	return !kallsyms->by_name.len || low == kallsyms->count ? KC_INDEX_NONE : low;
+}
+
+/* The index of the entry at a position in the order of names, if it is of this name. */
+static uint32_t entry_named(const struct kc_kallsyms *kallsyms, uint64_t position, const char *name)
+{
+	char text[KC_NAME_MAX + 1];
+	uint32_t index;
+
+	if (position >= kallsyms->count)
+		return KC_INDEX_NONE;
+	index = kc_kallsyms_expand_sorted(kallsyms, (uint32_t)position, text);
+	return index != KC_INDEX_NONE && strcmp(text + 1, name) == 0 ? index : KC_INDEX_NONE;
+}
+
+uint32_t kc_kallsyms_lookup_nth(const struct kc_kallsyms *kallsyms, const char *name,
+				uint64_t position)
+{
+	uint64_t first = lower_bound(kallsyms, name);
+
+	if (first == KC_INDEX_NONE || position > kallsyms->count ||
+	    (!position && entry_named(kallsyms, first + 1, name) != KC_INDEX_NONE))
+		return KC_INDEX_NONE;
+	return entry_named(kallsyms, first + (position ? position - 1 : 0), name);
+}
+
+uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name, bool clones)
+{
+	uint32_t low = lower_bound(kallsyms, name), index;
+	char text[KC_NAME_MAX + 1];
+	size_t len = strlen(name);
+
+	if (low == KC_INDEX_NONE)
 		return KC_INDEX_NONE;
 	index = kc_kallsyms_expand_sorted(kallsyms, low, text);
 	/*

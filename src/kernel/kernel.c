@@ -95,9 +95,17 @@ bool kc_kernel_find_symbol(const struct kocoon_kernel *kernel, const char *name,
 bool kc_kernel_find_nth_symbol(const struct kocoon_kernel *kernel, const char *name,
 			       uint64_t position, uint64_t *address_ret)
 {
-	const struct kocoon_symbol *symbol =
-		kc_symbols_find_nth(kc_kernel_symbol_table(kernel), name, position);
+	const struct kocoon_symbol *symbol;
 
+	if (kernel->kallsyms.by_name.len) {
+		uint32_t index = kc_kallsyms_lookup_nth(&kernel->kallsyms, name, position);
+
+		if (index == KC_INDEX_NONE)
+			return false;
+		*address_ret = kc_kallsyms_address(&kernel->kallsyms, index);
+		return true;
+	}
+	symbol = kc_symbols_find_nth(kc_kernel_symbol_table(kernel), name, position);
 	if (symbol)
 		*address_ret = symbol->address;
 	return symbol;

@@ -132,6 +132,9 @@ KC_MUST_CHECK uint32_t kc_kallsyms_expand_sorted(const struct kc_kallsyms *kalls
  * name with or without a compiler's suffix (".isra.0"). KC_INDEX_NONE: none.
  */
 uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name, bool clones);
+/* The so many-th of a name, by address; with 0, the only one. */
+uint32_t kc_kallsyms_lookup_nth(const struct kc_kallsyms *kallsyms, const char *name,
+				uint64_t position);
 
 struct kc_symbols {
 	struct kocoon_symbol *array; /* owned */
