@@ -10,103 +10,32 @@
  *	symbols MODULE root|user
  *				the module's lines of /proc/kallsyms
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "supplies.h"
+#include "texts.h"
 
-enum { PATH_LEN = 1024 };
-
-struct dump {
-	struct kocoon *kocoon;
-	const char *path;
-	bool user;
-};
-
-static void print_bytes(const char *bytes, size_t len)
+static void show(struct kocoon *kocoon, const char *path, bool user)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char byte = (unsigned char)bytes[i];
+	struct texts_lines lines = { 0 };
 
-		printf(byte >= 32 && byte < 127 && byte != '\\' ? "%c" : "\\%02x", byte);
-	}
+	texts_lines_show(&lines, kocoon, path, user);
+	if (lines.failed)
+		exit(2);
+	for (size_t i = 0; i < lines.count; i++)
+		printf("%s\n", lines.lines[i]);
+	texts_lines_deinit(&lines);
 }
 
-/* Permissions are told, not enforced: opening a file is up to us. */
-static void print_contents(const struct dump *dump, const char *path, unsigned int mode)
+static void show_symbols(struct kocoon *kocoon, const char *module, bool user)
 {
-	const struct kocoon_reader reader = { .show_addresses = !dump->user };
-	char *data;
-	size_t len;
-	int err = mode & (dump->user ? 0004 : 0444) ? 0 : -EACCES;
-
-	if (!err)
-		err = kocoon_view_read(dump->kocoon, path, &reader, &data, &len);
-	if (err) {
-		printf("!%d", -err);
-		return;
-	}
-	print_bytes(data, len);
-	free(data);
-}
-
-static void print_target(const struct dump *dump, const char *path)
-{
-	char *target;
-	int err = kocoon_view_readlink(dump->kocoon, path, &target);
-
-	if (err) {
-		printf("!%d", -err);
-		return;
-	}
-	printf("%s", target);
-	free(target);
-}
-
-static void show(const struct dump *dump, const struct kocoon_view *view);
-
-static int show_below(void *context, const char *name, const struct kocoon_view *view)
-{
-	const struct dump *folder = context;
-	char path[PATH_LEN];
-	const struct dump below = { folder->kocoon, path, folder->user };
-	struct kocoon_view again;
-
-	snprintf(path, sizeof(path), "%s/%s", folder->path, name);
-	if (kocoon_view_stat(folder->kocoon, path, &again) || again.kind != view->kind ||
-	    again.mode != view->mode || again.size != view->size)
-		printf("%s: listed otherwise than it is\n", path);
-	show(&below, view);
-	return 0;
-}
-
-static void show(const struct dump *dump, const struct kocoon_view *view)
-{
-	static const char kinds[] = {
-		[KOCOON_VIEW_FOLDER] = 'd', [KOCOON_VIEW_FILE] = 'f', [KOCOON_VIEW_LINK] = 'l'
-	};
-	struct dump here = *dump;
-
-	printf("%s\t%c\t%04o\t%llu\t", dump->path, kinds[view->kind], view->mode,
-	       (unsigned long long)view->size);
-	if (view->kind == KOCOON_VIEW_FILE)
-		print_contents(dump, dump->path, view->mode);
-	else if (view->kind == KOCOON_VIEW_LINK)
-		print_target(dump, dump->path);
-	printf("\n");
-	if (view->kind == KOCOON_VIEW_FOLDER)
-		kocoon_view_list(dump->kocoon, dump->path, show_below, &here);
-}
-
-static void show_symbols(const struct dump *dump, const char *module)
-{
-	const struct kocoon_reader reader = { .show_addresses = !dump->user };
+	const struct kocoon_reader reader = { .show_addresses = !user };
 	char end[128], *text, *rest, *line;
 	size_t len;
 
-	if (kocoon_view_read(dump->kocoon, "/proc/kallsyms", &reader, &text, &len))
+	if (kocoon_view_read(kocoon, "/proc/kallsyms", &reader, &text, &len))
 		exit(2);
 	snprintf(end, sizeof(end), "\t[%s]", module);
 	for (rest = text; (line = strsep(&rest, "\n"));) {
@@ -119,8 +48,7 @@ static void show_symbols(const struct dump *dump, const char *module)
 
 static void obey(struct kocoon *kocoon, const char *verb, const char *what, const char *argument)
 {
-	const struct dump dump = { kocoon, what, strcmp(argument, "user") == 0 };
-	struct kocoon_view view;
+	bool user = strcmp(argument, "user") == 0;
 	int err;
 
 	if (strcmp(verb, "load") == 0) {
@@ -130,13 +58,9 @@ static void obey(struct kocoon *kocoon, const char *verb, const char *what, cons
 			exit(2);
 		}
 	} else if (strcmp(verb, "show") == 0) {
-		err = kocoon_view_stat(kocoon, what, &view);
-		if (err)
-			printf("%s\t-\t0\t0\t!%d\n", what, -err);
-		else
-			show(&dump, &view);
+		show(kocoon, what, user);
 	} else if (strcmp(verb, "symbols") == 0) {
-		show_symbols(&dump, what);
+		show_symbols(kocoon, what, user);
 	} else {
 		fprintf(stderr, "no verb %s\n", verb);
 		exit(2);

@@ -133,9 +133,14 @@ static int show_below(void *context, const char *name, const struct kocoon_view 
 	const struct showing *folder = context;
 	char path[PATH_LEN];
 	struct showing below = *folder;
+	struct kocoon_view again;
 
 	snprintf(path, sizeof(path), "%s/%s", folder->path, name);
 	below.path = path;
+	/* What a folder lists has to be what is there: else the line is none that a kernel gives. */
+	if (kocoon_view_stat(folder->kocoon, path, &again) || again.kind != view->kind ||
+	    again.mode != view->mode || again.size != view->size)
+		texts_lines_add(folder->lines, "/listed otherwise than it is", 28);
 	show(&below, view);
 	return 0;
 }

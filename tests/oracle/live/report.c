@@ -4,7 +4,8 @@
  * programs.
  *
  * Differences that have a reason are in a file of lines CATEGORY, PLACE, KERNEL, KOCOON, REASON,
- * tabs between; all but the last are patterns of fnmatch(3). A line that begins with # is a comment.
+ * tabs between; all but the last are patterns of fnmatch(3). A line that begins with # is a
+ * comment.
  */
 #include <errno.h>
 #include <fnmatch.h>

@@ -28,17 +28,6 @@ static int written(int len, size_t room)
 	return len < 0 ? 0 : (size_t)len < room ? len : room ? (int)room - 1 : 0;
 }
 
-KOCOON_CALLED_BY_MODULE KC_PRINTF(2, 3) static int module_sprintf(char *to, const char *format, ...)
-{
-	va_list arguments;
-	int len;
-
-	va_start(arguments, format);
-	len = vsnprintf(to, PAGE, format, arguments);
-	va_end(arguments);
-	return len;
-}
-
 KOCOON_CALLED_BY_MODULE KC_PRINTF(3, 4) static int module_snprintf(char *to, size_t room,
 								   const char *format, ...)
 {
@@ -96,7 +85,7 @@ static const struct {
 	const char *name;
 	const void *function;
 } in_earnest[] = {
-	{ "sprintf", (const void *)module_sprintf },
+	{ "sprintf", (const void *)module_sysfs_emit },
 	{ "snprintf", (const void *)module_snprintf },
 	{ "scnprintf", (const void *)module_scnprintf },
 	{ "sysfs_emit", (const void *)module_sysfs_emit },
