@@ -84,13 +84,15 @@ kernels: ## look for newer kernels, and fetch them
 	@scripts/install-packages build
 	@scripts/fetch-kernel --newest $(TEST_KINDS)
 
-oracle: ## a whole tree (KIND) before the real kernel and before kocoon, byte by byte; JSON in the build folder
+oracle: ## a whole tree (KIND) before the real kernel and before kocoon, every byte and text; JSON in the build folder
 	@scripts/install-packages build test
 	@scripts/fetch-kernel $(KIND) >/dev/null
 	$(call configure,$(BUILD))
-	@ninja -C $(BUILD) tests/oracle/judge/judge tests/oracle_offsets $(QUIET)
+	@ninja -C $(BUILD) tests/oracle/judge/judge tests/oracle/live/oracle_texts tests/oracle_offsets $(QUIET)
 	@KOCOON_OFFSETS=$(BUILD)/tests/oracle_offsets tests/oracle/judge/run --json=$(BUILD)/oracle-$(KIND).json \
-		$(BUILD)/tests/oracle/judge/judge $(KIND)
+		$(BUILD)/tests/oracle/judge/judge $(KIND) || failed=1; \
+	KOCOON_OFFSETS=$(BUILD)/tests/oracle_offsets tests/oracle/live/run --json=$(BUILD)/oracle-texts-$(KIND).json \
+		$(BUILD)/tests/oracle/live/oracle_texts $(KIND) && [ -z "$$failed" ]
 
 install: build ## install under PREFIX (/usr/local); DESTDIR is honoured
 	@meson configure $(BUILD) --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)
