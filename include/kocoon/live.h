@@ -315,7 +315,7 @@ struct kocoon_reader {
  * /proc/sys/kernel/{tainted,modprobe,modules_disabled}, /sys/kernel/debug/modules/... -ENOENT,
  * -ENOTDIR, -EISDIR; -EINVAL from readlink of what is no link. Links are followed as by open(2) and
  * lstat(2); "." and ".." are no names. Permissions are told, not enforced: a file that can't be
- * read, or not be written, is -EIO. While a call is in a module's files, unloading the module
+ * read, or not be written, is -EIO. While a call is in a module's files, unloading the module waits.
  */
 KOCOON_API int kocoon_view_stat(struct kocoon *kocoon, const char *path,
 				struct kocoon_view *view_ret);

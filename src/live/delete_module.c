@@ -94,7 +94,13 @@ int kc_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags
 
 int kocoon_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags)
 {
+	struct kc_cpu_pause pause;
+	int err;
+
 	if (!kc_capable(kocoon) || kocoon_modules_disabled(kocoon))
 		return -EPERM;
-	return kc_delete_module(kocoon, name, flags);
+	kc_per_cpu_pause(&kocoon->per_cpu, &pause);
+	err = kc_delete_module(kocoon, name, flags);
+	kc_per_cpu_resume(&pause);
+	return err;
 }

@@ -313,6 +313,7 @@ static int request(struct kocoon *kocoon, const char *name, bool wait)
 int kocoon_request_module(struct kocoon *kocoon, const char *name, bool wait)
 {
 	char path[KC_PATH_MAX_MODPROBE];
+	struct kc_cpu_pause pause;
 	int ret;
 
 	copy_path(kocoon->requests, path);
@@ -320,15 +321,17 @@ int kocoon_request_module(struct kocoon *kocoon, const char *name, bool wait)
 		return -ENOENT;
 	if (strlen(name) > NAME_MAX_LEN)
 		return -ENAMETOOLONG;
+	kc_per_cpu_pause(&kocoon->per_cpu, &pause);
 	ret = take_place(kocoon->requests);
 	if (ret) {
 		kc_log(kocoon, KOCOON_LOG_WARNING,
 		       "request_module: modprobe %s cannot be processed, kmod busy with %d "
 		       "threads for more than %d seconds now",
 		       name, CONCURRENT_MAX, PATIENCE);
-		return ret;
+	} else {
+		ret = request(kocoon, name, wait);
+		give_place(kocoon->requests);
 	}
-	ret = request(kocoon, name, wait);
-	give_place(kocoon->requests);
+	kc_per_cpu_resume(&pause);
 	return ret;
 }

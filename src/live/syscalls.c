@@ -166,10 +166,12 @@ int kocoon_init_module(struct kocoon *kocoon, const void *image, size_t len, con
 		       struct kocoon_report *report)
 {
 	struct kocoon_report own;
+	struct kc_cpu_pause pause;
 	int err = may_init_module(kocoon);
 
 	if (err)
 		return err;
+	kc_per_cpu_pause(&kocoon->per_cpu, &pause);
 	kc_report_init(&own);
 	/* Looked at before the image is copied, in the kernel. */
 	if (len < sizeof(Elf64_Ehdr))
@@ -178,6 +180,7 @@ int kocoon_init_module(struct kocoon *kocoon, const void *image, size_t len, con
 	else
 		err = load(kocoon, kc_span(image, len), args, 0, &own);
 	hand_over(&own, report);
+	kc_per_cpu_resume(&pause);
 	return err;
 }
 
@@ -199,6 +202,7 @@ int kocoon_finit_module(struct kocoon *kocoon, int fd, const char *args, int fla
 	struct kc_idempotent_key key;
 	struct kc_idempotent record;
 	struct kocoon_report own;
+	struct kc_cpu_pause pause;
 	int err = may_init_module(kocoon);
 
 	if (err)
@@ -208,13 +212,15 @@ int kocoon_finit_module(struct kocoon *kocoon, int fd, const char *args, int fla
 	err = look_at(fd, &key);
 	if (err)
 		return err;
+	kc_per_cpu_pause(&kocoon->per_cpu, &pause);
 	if (kc_idempotent_begin(kocoon, &record, key, &err)) {
 		kc_count(&kocoon->stats.public.merged_loads, 1);
-		return err;
+	} else {
+		kc_report_init(&own);
+		err = init_module_from_file(kocoon, fd, args, flags, &own);
+		kc_idempotent_end(kocoon, &record, err);
+		hand_over(&own, report);
 	}
-	kc_report_init(&own);
-	err = init_module_from_file(kocoon, fd, args, flags, &own);
-	kc_idempotent_end(kocoon, &record, err);
-	hand_over(&own, report);
+	kc_per_cpu_resume(&pause);
 	return err;
 }

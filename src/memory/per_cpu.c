@@ -175,10 +175,8 @@ static bool try_take(struct kc_per_cpu *areas, unsigned int cpu)
 {
 	struct kc_cpu_slot *slot = &areas->cpus[cpu];
 
-	if (atomic_load_explicit(&slot->taken, memory_order_relaxed) ||
-	    atomic_exchange_explicit(&slot->taken, true, memory_order_acquire))
-		return false;
-	return true;
+	return !atomic_load(&slot->taken) &&
+	       !atomic_exchange_explicit(&slot->taken, true, memory_order_acquire);
 }
 
 static bool take_any(struct kc_per_cpu *areas, unsigned int *cpu_ret)
@@ -255,6 +253,26 @@ void kc_per_cpu_leave(struct kc_per_cpu *areas)
 	slot = visitor.slot;
 	if (slot)
 		set_gs_base(area(slot->areas, number_of(slot)));
+}
+
+void kc_per_cpu_pause(struct kc_per_cpu *areas, struct kc_cpu_pause *pause_ret)
+{
+	struct kc_cpu_slot *slot = visitor.slot;
+
+	*pause_ret = (struct kc_cpu_pause){ .areas = areas };
+	if (!slot || slot->areas != areas)
+		return;
+	pause_ret->depth = slot->depth;
+	slot->depth = 1;
+	kc_per_cpu_leave(areas);
+}
+
+void kc_per_cpu_resume(const struct kc_cpu_pause *pause)
+{
+	if (!pause->depth)
+		return;
+	kc_per_cpu_enter(pause->areas);
+	visitor.slot->depth += pause->depth - 1;
 }
 
 const struct kc_per_cpu *kc_per_cpu_current(void)

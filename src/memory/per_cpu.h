@@ -8,7 +8,7 @@
  * kc_per_cpu_place says. Behind it is the reserve that modules' sections are placed in.
  *
  * A CPU belongs to one thread at a time, from kc_per_cpu_enter() to kc_per_cpu_leave(), which nest;
- * it may sleep meanwhile. A thread keeps its CPU's GS base between visits, since user code has no
+ * it may sleep meanwhile, but gives the CPU up where it waits for others of its kind. A thread keeps its CPU's GS base between visits, since user code has no
  * use for GS, and mostly gets the same CPU again, which then costs two atomic operations.
  */
 #ifndef KC_MEMORY_PER_CPU_H
@@ -64,6 +64,17 @@ uint8_t *kc_per_cpu_bytes(const struct kc_per_cpu *areas, uint64_t offset, unsig
 
 void kc_per_cpu_enter(struct kc_per_cpu *areas);
 void kc_per_cpu_leave(struct kc_per_cpu *areas);
+/*
+ * Around what may wait for other visitors: the CPU is given up, and one is taken again, as a task
+ * that sleeps may wake on another CPU. Nothing where the thread isn't inside.
+ */
+struct kc_cpu_pause {
+	struct kc_per_cpu *areas;
+	unsigned int depth; /* of the visits that were ended; 0: none */
+};
+
+void kc_per_cpu_pause(struct kc_per_cpu *areas, struct kc_cpu_pause *pause_ret);
+void kc_per_cpu_resume(const struct kc_cpu_pause *pause);
 /* Where the calling thread is inside, innermost; NULL: nowhere. */
 const struct kc_per_cpu *kc_per_cpu_current(void);
 /* The calling thread's CPU, or -1. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -340,6 +341,59 @@ static void large_tables(void **state)
 	assert_int_equal(kocoon_delete_module(kocoon, "large", 0), 0);
 }
 
+struct helper {
+	struct kocoon *kocoon;
+	const char *name;
+	int err;
+};
+
+static void *load_it(void *context)
+{
+	struct helper *helper = context;
+
+	helper->err = live_load(helper->kocoon, helper->name, NULL);
+	return NULL;
+}
+
+/* As modprobe does, the load is another thread's work. */
+static int load_elsewhere(void *context, const char *name, bool wait)
+{
+	struct helper helper = { *(struct kocoon **)context, name, -1 };
+	pthread_t thread;
+
+	if (!wait || pthread_create(&thread, NULL, load_it, &helper))
+		return -EAGAIN;
+	pthread_join(thread, NULL);
+	return helper.err;
+}
+
+/* Both inits need the one CPU. */
+static void init_that_asks_gives_its_cpu_up(void **state)
+{
+	struct kocoon *kocoon = NULL;
+	const struct kocoon_options options = {
+		.cpus = 1, .hooks = { .context = &kocoon, .modprobe = load_elsewhere }
+	};
+
+	(void)state;
+	live_forget();
+	kocoon = live_new(kernel, &options);
+	assert_non_null(kocoon);
+	assert_int_equal(live_load(kocoon, "asker", "name=hello"), 0);
+	assert_true(live_said("asker: hello 0"));
+	assert_true(is_there(kocoon, "hello"));
+	assert_int_equal(kocoon_cpu(kocoon), -1);
+	kocoon_enter(kocoon);
+	kocoon_enter(kocoon);
+	assert_int_equal(live_load(kocoon, "parameters", NULL), 0);
+	assert_int_equal(kocoon_cpu(kocoon), 0);
+	kocoon_leave(kocoon);
+	assert_int_equal(kocoon_cpu(kocoon), 0);
+	kocoon_leave(kocoon);
+	assert_int_equal(kocoon_cpu(kocoon), -1);
+	kocoon_free(kocoon);
+}
+
 static int open_kernel(void **state)
 {
 	(void)state;
@@ -373,6 +427,7 @@ int main(void)
 		LIVE_TEST(per_cpu_data),
 		LIVE_TEST(code_that_is_patched),
 		LIVE_TEST(large_tables),
+		cmocka_unit_test(init_that_asks_gives_its_cpu_up),
 	};
 
 	return cmocka_run_group_tests(tests, open_kernel, free_kernel);

@@ -17,7 +17,7 @@
 #define FAILED 5
 #define EWOULDBLOCK 6
 
-/* ---- variants: all but none and give_cpu are wrong */
+/* ---- variants: all but none are wrong */
 #define none 0
 #define no_wake_live 1
 #define no_wake_unlist 2
@@ -40,7 +40,7 @@
 #define end_unlocked 19
 #define complete_late 20
 #define hold_coming 22
-#define give_cpu 23 /* right, but not what is done: see scene one_cpu */
+#define keep_cpu 23
 #define look_twice 24
 #include "scenes.pml"
 #ifndef MUTANT

@@ -384,27 +384,27 @@ proctype loader(byte me; byte name; byte file; bool imports; byte how; byte inne
 
 	/* kc_do_init_module() */
 	if
-	:: !IS(give_cpu) && asker != NOBODY /* in a thread that has one */
+	:: IS(keep_cpu) && asker != NOBODY /* in a thread that has one */
 	:: else -> enter()
 	fi;
 	run_code(me);
 	if
 	:: inner != NOBODY ->
-		/* request_module(): the thread keeps its CPU while it waits */
+		/* request_module(): kc_per_cpu_pause(), kc_per_cpu_resume() */
 		if
-		:: IS(give_cpu) -> leave()
-		:: else
+		:: IS(keep_cpu)
+		:: else -> leave()
 		fi;
 		asked = asked | BIT(me);
 		finished & BIT(inner);
 		if
-		:: IS(give_cpu) -> enter()
-		:: else
+		:: IS(keep_cpu)
+		:: else -> enter()
 		fi
 	:: else
 	fi;
 	if
-	:: !IS(give_cpu) && asker != NOBODY /* in a thread that has one */
+	:: IS(keep_cpu) && asker != NOBODY /* in a thread that has one */
 	:: else -> leave()
 	fi;
 	if

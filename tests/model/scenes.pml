@@ -139,7 +139,7 @@
 #elif SCENE == one_cpu
 /*
  * An init asks, in its thread, for a module that another thread loads, which needs a CPU for that:
- * there must be more CPUs than inits that ask, since a thread keeps its own while it waits.
+ * the one that there is, so a thread gives up its own while it waits.
  */
 #define CPUS 1
 #define LOADERS 3
