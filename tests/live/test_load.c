@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -275,6 +276,33 @@ static void subsystems_are_apart(void **state)
 	kocoon_free(second);
 }
 
+/* Each is a file below /sys/module/NAME/sections. */
+static void two_sections_of_one_name(void **state)
+{
+	struct kocoon *kocoon = new_subsystem();
+	size_t len, number = 0;
+	unsigned char *image = live_image("hello", &len);
+	const uint64_t at = offsetof(Elf64_Ehdr, e_shoff);
+	Elf64_Shdr *sections, *first = NULL;
+	uint64_t table;
+
+	(void)state;
+	assert_non_null(image);
+	memcpy(&table, image + at, sizeof(table));
+	sections = (Elf64_Shdr *)(void *)(image + table);
+	for (int i = 1; number < 2; i++) {
+		if (sections[i].sh_type != SHT_NOTE || !(sections[i].sh_flags & SHF_ALLOC))
+			continue;
+		if (number++)
+			sections[i].sh_name = first->sh_name;
+		first = &sections[i];
+	}
+	assert_int_equal(kocoon_init_module(kocoon, image, len, "", NULL), -EEXIST);
+	assert_int_equal(count(kocoon), 0);
+	free(image);
+	kocoon_free(kocoon);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -308,6 +336,7 @@ int main(void)
 		cmocka_unit_test(permission_goes_before_everything),
 		cmocka_unit_test(versions_are_compared),
 		cmocka_unit_test(taints),
+		cmocka_unit_test(two_sections_of_one_name),
 		cmocka_unit_test(no_kernel_is_needed),
 		cmocka_unit_test(subsystems_are_apart),
 	};
