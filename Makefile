@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A thin front: meson builds, scripts/ do the work. `make help` lists the targets.
 .DEFAULT_GOAL := build
-.PHONY: build run test lint bench oracle asan tsan fuzz clang model install clean help kernels
+.PHONY: build run test lint bench mutants oracle asan tsan fuzz clang model install clean help kernels
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -10,6 +10,9 @@ KIND ?= 6.12-cloud-amd64
 TEST_KINDS := 6.12-cloud-amd64+headers+dbg 6.12-amd64+headers 6.1-amd64+headers 6.1-cloud-amd64
 # Further arguments of `make test`, such as TESTS='--suite unit'.
 TESTS ?=
+# What `make mutants` makes.
+COUNT ?= 20000
+SEED ?= 1
 SETUP := meson setup --prefix=$(PREFIX) --libdir=lib $(if $(WERROR),-Dwerror=true)
 QUIET := | { grep -vE '^(\[|ninja: (Entering|no work))' || true; }
 SHELL := /bin/bash -o pipefail
@@ -42,6 +45,13 @@ lint: ## format, clang-tidy, cppcheck, shellcheck, house rules
 	$(call configure,$(BUILD))
 	@ninja -C $(BUILD) build.ninja $(QUIET)
 	@scripts/lint $(BUILD)
+
+mutants: ## damaged modules before a real kernel and the library: COUNT of them, by a SEED
+	@scripts/install-packages build test
+	@scripts/fetch-kernel $(KIND) >/dev/null
+	$(call configure,$(BUILD))
+	@ninja -C $(BUILD) tests/mutants/mutants tests/oracle_offsets $(QUIET)
+	@KOCOON_OFFSETS=$(BUILD)/tests/oracle_offsets tests/mutants/run $(BUILD)/tests/mutants/mutants $(KIND) $(SEED) $(COUNT)
 
 bench: ## how long it takes, beside depmod and beside a real kernel in an emulator
 	@scripts/install-packages build test
