@@ -10,8 +10,12 @@
 #include "damage.h"
 #include "mutant.h"
 
-static const char marker[] = "~Module signature appended~\n";
-enum { MARKER_LEN = sizeof(marker) - 1, TRAILER_LEN = 12, NODES_MAX = 128, DEPTH_MAX = 12 };
+enum {
+	MARKER_LEN = sizeof("~Module signature appended~\n") - 1,
+	TRAILER_LEN = 12,
+	NODES_MAX = 128,
+	DEPTH_MAX = 12
+};
 
 /* ---- signature */
 
