@@ -173,8 +173,8 @@ KOCOON_API int kocoon_init_module(struct kocoon *kocoon, const void *image, size
 KOCOON_API int kocoon_finit_module(struct kocoon *kocoon, int fd, const char *args, int flags,
 				   struct kocoon_report *report);
 /*
- * delete_module(2). flags: O_NONBLOCK, O_TRUNC (force). Differs from Linux: force does nothing for a
- * module that is LIVE already, but whose load still calls notifiers and hooks: -EWOULDBLOCK.
+ * delete_module(2). flags: O_NONBLOCK, O_TRUNC (force). Differs from Linux: force does nothing for
+ * a module that is LIVE already, but whose load still calls notifiers and hooks: -EWOULDBLOCK.
  */
 KOCOON_API int kocoon_delete_module(struct kocoon *kocoon, const char *name, unsigned int flags);
 
@@ -315,7 +315,8 @@ struct kocoon_reader {
  * /proc/sys/kernel/{tainted,modprobe,modules_disabled}, /sys/kernel/debug/modules/... -ENOENT,
  * -ENOTDIR, -EISDIR; -EINVAL from readlink of what is no link. Links are followed as by open(2) and
  * lstat(2); "." and ".." are no names. Permissions are told, not enforced: a file that can't be
- * read, or not be written, is -EIO. While a call is in a module's files, unloading the module waits.
+ * read, or not be written, is -EIO. While a call is in a module's files, unloading the module
+ * waits.
  */
 KOCOON_API int kocoon_view_stat(struct kocoon *kocoon, const char *path,
 				struct kocoon_view *view_ret);

@@ -48,6 +48,7 @@ static KC_PRINTF(1, 0) const char *format_text(const char *format, va_list argum
 	if (len < 0 || (size_t)len >= sizeof(text))
 		memcpy(text + sizeof(text) - sizeof(cut), cut, sizeof(cut));
 	copy = strdup(text);
+	/* cppcheck-suppress memleak */ /* free_text() frees it */
 	return copy ? copy : out_of_memory;
 }
 

@@ -261,20 +261,16 @@ int cli_open_output(const char *path, int flags)
 {
 	const int wanted = O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY;
 	int fd = open(path, wanted | O_NONBLOCK | flags, 0666);
-	int err = fd < 0 ? errno : 0;
 	struct stat status;
 
-	if (err == ENXIO && stat(path, &status) == 0 && S_ISFIFO(status.st_mode)) {
-		cli_error("cannot write %s: nobody reads from this pipe", path);
-		return -1;
-	}
-	if (!err && fcntl(fd, F_SETFL, 0) < 0) {
-		err = errno;
-		close(fd);
-	}
-	if (!err)
+	if (fd >= 0 && fcntl(fd, F_SETFL, 0) == 0)
 		return fd;
-	cli_error("cannot write %s: %s", path, strerror(err));
+	if (fd < 0 && errno == ENXIO && stat(path, &status) == 0 && S_ISFIFO(status.st_mode))
+		cli_error("cannot write %s: nobody reads from this pipe", path);
+	else
+		cli_error("cannot write %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 	return -1;
 }
 

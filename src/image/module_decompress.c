@@ -423,6 +423,7 @@ int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span fi
 			 struct kc_span *image_ret)
 {
 	const struct module_format *format = find_format(file);
+	size_t said;
 	int err;
 
 	if (!format) {
@@ -430,6 +431,7 @@ int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span fi
 		*image_ret = file;
 		return 0;
 	}
+	said = report->count;
 	if (kernel->format == format->format) {
 		err = format->kernel(kernel, file, unpacker, buffer, report);
 	} else {
@@ -442,9 +444,10 @@ int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span fi
 			kc_expected(report, "%s", format_name(kernel->format));
 			kc_found(report, "%s", format->name);
 		}
+		said = report->count;
 		err = format->user(file, unpacker, buffer, report);
 	}
-	if (err == -ENOMEM)
+	if (err == -ENOMEM && report->count == said)
 		kc_finding(report, KOCOON_STAGE_DECOMPRESS, err, "%s: out of memory", format->name);
 	if (err)
 		return err;

@@ -207,6 +207,7 @@ static int copy_file(int fd, const char *path, struct kocoon_report *report,
 
 	if (err)
 		return err;
+	/* cppcheck-suppress invalidFunctionArg */ /* -1 is what goes with MAP_ANONYMOUS */
 	copy.bytes = mmap(NULL, (size_t)copy.len, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (copy.bytes == MAP_FAILED)

@@ -8,8 +8,9 @@
  * kc_per_cpu_place says. Behind it is the reserve that modules' sections are placed in.
  *
  * A CPU belongs to one thread at a time, from kc_per_cpu_enter() to kc_per_cpu_leave(), which nest;
- * it may sleep meanwhile, but gives the CPU up where it waits for others of its kind. A thread keeps its CPU's GS base between visits, since user code has no
- * use for GS, and mostly gets the same CPU again, which then costs two atomic operations.
+ * it may sleep meanwhile, but gives the CPU up where it waits for others of its kind. A thread
+ * keeps its CPU's GS base between visits, since user code has no use for GS, and mostly gets the
+ * same CPU again, which then costs two atomic operations.
  */
 #ifndef KC_MEMORY_PER_CPU_H
 #define KC_MEMORY_PER_CPU_H

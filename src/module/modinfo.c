@@ -33,8 +33,8 @@ static bool next_text(struct kc_span texts, uint64_t *at)
 
 /*
  * The texts stand one behind the other, each ended by one or more NULs. A cursor is the offset,
- * plus 1, of the text that was returned last. As in the kernel, the first text counts even where the
- * section is empty, and a text runs to its NUL even where that lies behind the section.
+ * plus 1, of the text that was returned last. As in the kernel, the first text counts even where
+ * the section is empty, and a text runs to its NUL even where that lies behind the section.
  */
 const char *kc_get_next_modinfo(const struct kc_load *load, const char *tag, uint64_t *cursor)
 {

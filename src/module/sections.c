@@ -268,7 +268,7 @@ static int claim_table(const struct kc_load *load, uint32_t relocations, struct 
 int kc_claimed_exports(const struct kc_load *load, kc_claim_fn *claim, void *context)
 {
 	static const char *const tables[] = { "__ksymtab", "__ksymtab_gpl" };
-	struct claim_room room = { KC_NAMES_MAX, 2 * KC_SYMBOLS_MAX };
+	struct claim_room room = { KC_NAMES_MAX, UINT64_C(2) * KC_SYMBOLS_MAX };
 
 	if (!load->abi->kernel_symbol_size)
 		return 0;

@@ -140,33 +140,40 @@ static bool find_namespace(const struct kc_load *load, const char *ns, uint32_t 
 }
 
 /* Differs from Linux: of the namespaces that a module imports, so many are looked at. */
-static void index_namespaces(struct kc_load *load)
+static int index_namespaces(struct kc_load *load)
 {
+	struct kc_index *index = &load->namespaces;
 	const char *imported;
 	uint64_t cursor = 0;
-	uint32_t place;
+	int err = load->namespaces_known ? 0 : kc_index_init(index, 0);
 
-	load->namespaces_known = true;
-	if (!load->index.info || kc_index_init(&load->namespaces, 0))
-		return;
-	while (load->namespaces.count < KC_NAMESPACES_MAX &&
+	if (err || load->namespaces_known)
+		return err;
+	while (!err && load->index.info && index->count < KC_NAMESPACES_MAX &&
 	       (imported = kc_get_next_modinfo(load, "import_ns", &cursor))) {
 		uint32_t hash = kc_hash(imported);
 
-		place = (uint32_t)((const uint8_t *)imported - load->whole.data);
-		if (!find_namespace(load, imported, hash) &&
-		    kc_index_add(&load->namespaces, hash, place))
-			return;
+		if (!find_namespace(load, imported, hash))
+			err = kc_index_add(index, hash,
+					   (uint32_t)((const uint8_t *)imported - load->whole.data));
 	}
+	if (err)
+		kc_index_deinit(index);
+	load->namespaces_known = !err;
+	return err;
 }
 
-static bool imports_namespace(struct kc_load *load, const char *ns)
+static enum kocoon_import_state check_namespace(struct kc_load *load, struct kc_import *import)
 {
+	const char *ns = import->export->ns;
+
 	if (load->behaviour->module_namespaces && strncmp(ns, "module:", 7) == 0)
-		return is_for_module(ns + 7, load->struct_name);
-	if (!load->namespaces_known)
-		index_namespaces(load);
-	return find_namespace(load, ns, kc_hash(ns));
+		return is_for_module(ns + 7, load->struct_name) ? KOCOON_IMPORT_OK
+								: KOCOON_IMPORT_NAMESPACE;
+	import->err = index_namespaces(load);
+	if (import->err)
+		return KOCOON_IMPORT_UNUSABLE;
+	return find_namespace(load, ns, kc_hash(ns)) ? KOCOON_IMPORT_OK : KOCOON_IMPORT_NAMESPACE;
 }
 
 enum kocoon_import_state kc_resolve_symbol(struct kc_load *load, struct kc_import *import)
@@ -182,11 +189,9 @@ enum kocoon_import_state kc_resolve_symbol(struct kc_load *load, struct kc_impor
 	if (!inherit_taint(load, import))
 		return KOCOON_IMPORT_PROPRIETARY;
 	state = kc_check_version(load, import);
-	if (state != KOCOON_IMPORT_OK)
-		return state;
-	if (import->export->ns && !imports_namespace(load, import->export->ns))
-		return KOCOON_IMPORT_NAMESPACE;
-	return KOCOON_IMPORT_OK;
+	if (state == KOCOON_IMPORT_OK && import->export->ns)
+		state = check_namespace(load, import);
+	return state;
 }
 
 static int import_errno(const struct kc_import *import)

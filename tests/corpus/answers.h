@@ -18,8 +18,8 @@ struct answers {
 
 /*
  * Reads a table: its line "# case<tab>KIND<tab>KIND..." says which column is of which kernel. Or,
- * where no line begins with '#', a file of ask's, with stages or without (oracle/stages.py). Ends the program where it can't be read or has
- * no such kind.
+ * where no line begins with '#', a file of ask's, with stages or without (oracle/stages.py). Ends
+ * the program where it can't be read or has no such kind.
  */
 struct answers answers_read(const char *path, const char *kind);
 void answers_deinit(struct answers *answers);

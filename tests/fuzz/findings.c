@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the fuzzers found, one generator an input, under a name: written among the seeds, so every run of
- * the tests repeats it, and every run of a fuzzer begins with it.
+ * What the fuzzers found, one generator an input, under a name: written among the seeds, so every
+ * run of the tests repeats it, and every run of a fuzzer begins with it.
  */
 #include "../unit/unit.h"
 
@@ -69,7 +69,9 @@ static struct kc_buffer name_behind_version(void)
 	return input;
 }
 
-/* Its symbol table is aligned to 2^64 - 4: a region so large that the sum of all was small again. */
+/*
+ * Its symbol table is aligned to 2^64 - 4: a region so large that the sum of all was small again.
+ */
 static struct kc_buffer symtab_aligned_to_all(void)
 {
 	struct edit edit = edit_open(live_path("hello"), "hello");

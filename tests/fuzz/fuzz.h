@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the targets share. A target is a file target_NAME.c with LLVMFuzzerTestOneInput(); any answer of
- * the library to an input is right, a crash, a leak, a sanitizer's report, much memory or much time
- * is not. Linked with libFuzzer it looks for inputs; linked with replay.c it runs those that it is
- * given, with any compiler.
+ * What the targets share. A target is a file target_NAME.c with LLVMFuzzerTestOneInput(); any
+ * answer of the library to an input is right, a crash, a leak, a sanitizer's report, much memory or
+ * much time is not. Linked with libFuzzer it looks for inputs; linked with replay.c it runs those
+ * that it is given, with any compiler.
  *
  * An input's answer depends on the input alone: a target undoes what one leaves behind.
  */

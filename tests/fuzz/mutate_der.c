@@ -86,7 +86,9 @@ static bool find_element(struct message *m)
 	return m->depth != 0;
 }
 
-/* Puts `len` bytes in the place of `old` ones at `at`; those are to be filled in. False: no room. */
+/*
+ * Puts `len` bytes in the place of `old` ones at `at`; those are to be filled in. False: no room.
+ */
 static bool resize(struct message *m, size_t at, size_t old, size_t len)
 {
 	if (len > old && len - old > m->max - m->len)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Mutator for ELF files, modules and kernels: one edit at a time, of a field of the headers, of a symbol, of
- * a relocation, of the bytes of one section, with all else as it was; so that most inputs get past
- * the checks of the headers. Now and then libFuzzer's own mutations of the whole file, so that
- * those checks get theirs; and now and then a repair of the header.
+ * Mutator for ELF files, modules and kernels: one edit at a time, of a field of the headers, of a
+ * symbol, of a relocation, of the bytes of one section, with all else as it was; so that most
+ * inputs get past the checks of the headers. Now and then libFuzzer's own mutations of the whole
+ * file, so that those checks get theirs; and now and then a repair of the header.
  */
 #include "fuzz.h"
 

@@ -2,9 +2,9 @@
 /*
  * seeds OUT STAMP
  *
- * Writes what the targets begin with, OUT/TARGET/NAME, from the stock kernels in the cache, their modules, and
- * what the unit tests' builders make, and the file STAMP when all are there. Nothing of it is kept in the
- * repository.
+ * Writes what the targets begin with, OUT/TARGET/NAME, from the stock kernels in the cache, their
+ * modules, and what the unit tests' builders make, and the file STAMP when all are there. Nothing
+ * of it is kept in the repository.
  */
 #include "seeds.h"
 
@@ -175,7 +175,7 @@ static void save_symvers(const struct kocoon_kernel *kernel)
 	free(text);
 }
 
-/* ---- BTF: structures that layouts are made of, as the stock kernel has them, members as numbers */
+/* ---- BTF: structures that layouts are made of, as in the stock kernel, members as numbers ---- */
 
 static void add_struct(struct btf *to, int number, const struct btf *from, const char *name)
 {

@@ -6,7 +6,9 @@
 #include "fuzz.h"
 #include "kernel/parts.h"
 
-/* Writes OUT/TARGET/NAME; blanks and the like in the name become '_'. What fails ends the program. */
+/*
+ * Writes OUT/TARGET/NAME; blanks and the like in the name become '_'. What fails ends the program.
+ */
 void save(const char *target, const char *name, const void *data, size_t len);
 /* The same with a byte before the data: what many targets take their settings from. */
 void save_behind(const char *target, const char *name, uint8_t first, const void *data, size_t len);

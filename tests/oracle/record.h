@@ -22,8 +22,8 @@ enum record_kind {
 	RECORD_LOG, /* text: a line of the kernel's log */
 	/*
 	 * Text: PATH KIND MODE SIZE CONTENTS, tabs between. KIND: d, f, l, or - where there is
-	 * nothing. CONTENTS: of a file, or a link's target, or "!ERRNO"; bytes that can't be printed
-	 * and backslashes as \xx.
+	 * nothing. CONTENTS: of a file, or a link's target, or "!ERRNO"; bytes that can't be
+	 * printed and backslashes as \xx.
 	 */
 	RECORD_VIEW,
 	RECORD_SYMBOL, /* text: a line of /proc/kallsyms */

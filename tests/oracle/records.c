@@ -105,7 +105,8 @@ static int collect(struct kc_records *records, uint64_t *where)
 /* Indices are numbers of lines of a list: none is far above the number of records. */
 static int group(struct kc_records *records)
 {
-	qsort(records->all, records->count, sizeof(*records->all), compare_records);
+	if (records->count)
+		qsort(records->all, records->count, sizeof(*records->all), compare_records);
 	for (size_t i = records->count; i-- > 0 && !records->group_count;)
 		if (records->all[i].index != RECORD_NO_INDEX)
 			records->group_count = (size_t)records->all[i].index + 1;

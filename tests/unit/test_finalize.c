@@ -1,222 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Code patched for a CPU: arch/x86_64, on small modules made up here; and tables that lie. */
-#include "unit.h"
+#include "finalize_fake.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "arch/arch.h"
 #include "arch/x86_64/instruction.h"
-
-enum {
-	TEXT = 0,
-	REPLACEMENTS = 0x400,
-	DATA = 0x800,
-	TABLE = 0xa00,
-	SIZE = 0x1000,
-	MAX_SECTIONS = 8,
-};
-
-#define BASE UINT64_C(0xffffffffc0000000)
-#define THUNK_RAX UINT64_C(0xffffffff81000000)
-#define THUNK_R11 UINT64_C(0xffffffff81000020)
-#define RETURN_THUNK UINT64_C(0xffffffff81000040)
-#define UNRET_THUNK UINT64_C(0xffffffff81000060)
-#define FENTRY UINT64_C(0xffffffff81000080)
-#define RETURN0 UINT64_C(0xffffffff810000a0)
-#define PV_OPS UINT64_C(0xffffffff82000000)
-#define NOP_FUNC UINT64_C(0xffffffff810000c0)
-#define NATIVE UINT64_C(0xffffffff810000e0)
-#define SORT_R UINT64_C(0xffffffff81000100)
-
-/* One region, and sections that are parts of it. */
-struct fake {
-	uint8_t bytes[SIZE];
-	struct {
-		const char *name;
-		uint64_t offset, size;
-	} sections[MAX_SECTIONS];
-	size_t section_count;
-	uint8_t pv_ops[32]; /* at PV_OPS */
-	const char *sort_r; /* four bytes of its code; NULL: there is none */
-	uint32_t alt_instr_size;
-	bool old_kernel; /* one that relocates calls and jumps only */
-	bool with_regions;
-	struct kc_cpu cpu;
-	bool up;
-	struct kocoon_report *report;
-};
-
-static const struct kc_arch *arch(void)
-{
-	return kc_arch_find("x86_64");
-}
-
-static bool find_section(void *context, const char *name, struct kc_place *place_ret)
-{
-	struct fake *fake = context;
-
-	for (size_t i = 0; i < fake->section_count; i++) {
-		if (strcmp(fake->sections[i].name, name) != 0)
-			continue;
-		*place_ret = (struct kc_place){ BASE + fake->sections[i].offset,
-						fake->bytes + fake->sections[i].offset,
-						fake->sections[i].size };
-		return true;
-	}
-	return false;
-}
-
-static bool find_place(void *context, uint64_t address, struct kc_place *place_ret)
-{
-	struct fake *fake = context;
-
-	if (address < BASE || address - BASE >= SIZE)
-		return false;
-	*place_ret = (struct kc_place){ address, fake->bytes + (address - BASE),
-					SIZE - (address - BASE) };
-	return true;
-}
-
-static uint64_t find_symbol(void *context, const char *name)
-{
-	static const struct {
-		const char *name;
-		uint64_t address;
-	} symbols[] = {
-		{ "__x86_indirect_thunk_rax", THUNK_RAX },
-		{ "__x86_indirect_thunk_r11", THUNK_R11 },
-		{ "__x86_return_thunk", RETURN_THUNK },
-		{ "retbleed_return_thunk", UNRET_THUNK },
-		{ "__fentry__", FENTRY },
-		{ "__static_call_return0", RETURN0 },
-		{ "pv_ops", PV_OPS },
-		{ "nop_func", NOP_FUNC },
-		{ "_paravirt_nop", NOP_FUNC },
-		{ "apply_alternatives", 1 },
-	};
-	const struct fake *fake = context;
-
-	if (!strcmp(name, "sort_r"))
-		return fake->sort_r ? SORT_R : 0;
-	for (size_t i = 0; i < KC_ARRAY_SIZE(symbols); i++)
-		if (!strcmp(symbols[i].name, name))
-			return symbols[i].address;
-	return !fake->old_kernel && !strcmp(name, "text_poke_apply_relocation");
-}
-
-static bool kernel_bytes(void *context, uint64_t address, uint64_t size, struct kc_span *bytes_ret)
-{
-	const struct fake *fake = context;
-	static uint8_t code[512];
-
-	if (address == SORT_R) {
-		memcpy(code, fake->sort_r, 4);
-		return kc_span_sub(kc_span(code, sizeof(code)), 0, size, bytes_ret);
-	}
-	return address >= PV_OPS && kc_span_sub(kc_span(fake->pv_ops, sizeof(fake->pv_ops)),
-						address - PV_OPS, size, bytes_ret);
-}
-
-static uint32_t struct_size(void *context, const char *name)
-{
-	const struct fake *fake = context;
-
-	if (!strcmp(name, "alt_instr"))
-		return fake->alt_instr_size;
-	return !strcmp(name, "module_memory") && fake->with_regions ? 72 : 0;
-}
-
-static struct kc_finalize callbacks(struct fake *fake)
-{
-	return (struct kc_finalize){
-		.context = fake,
-		.section = find_section,
-		.at = find_place,
-		.symbol = find_symbol,
-		.kernel_bytes = kernel_bytes,
-		.struct_size = struct_size,
-		.cpu = &fake->cpu,
-		.smp = !fake->up,
-		.report = fake->report,
-	};
-}
-
-static int finalize(struct fake *fake)
-{
-	const struct kc_finalize finalize = callbacks(fake);
-
-	return arch()->finalize(&finalize);
-}
-
-static void start(struct fake *fake, const char *cpu)
-{
-	*fake = (struct fake){ .alt_instr_size = 14 };
-	fake->sections[fake->section_count++].name = ".text";
-	fake->sections[0].size = REPLACEMENTS;
-	assert_int_equal(arch()->cpu_find(cpu, NULL, &fake->cpu), 0);
-	fake->up = !arch()->cpu_is_smp(&fake->cpu);
-}
-
-static void add_section(struct fake *fake, const char *name, uint64_t offset, uint64_t size)
-{
-	assert_true(fake->section_count < MAX_SECTIONS);
-	fake->sections[fake->section_count].name = name;
-	fake->sections[fake->section_count].offset = offset;
-	fake->sections[fake->section_count++].size = size;
-}
-
-static void put(struct fake *fake, uint64_t at, const char *bytes, size_t len)
-{
-	memcpy(fake->bytes + at, bytes, len);
-}
-
-#define PUT(fake, at, bytes) put(fake, at, bytes, sizeof(bytes) - 1)
-#define ASSERT_CODE(fake, at, code) \
-	assert_memory_equal((fake)->bytes + (at), code, sizeof(code) - 1)
-
-/* A branch of 5 bytes: its opcode, and where it goes. */
-static void put_branch(struct fake *fake, uint64_t at, uint8_t opcode, uint64_t target)
-{
-	fake->bytes[at] = opcode;
-	kc_store32(fake->bytes + at + 1, (uint32_t)(target - (BASE + at + 5)));
-}
-
-static void assert_branch(const struct fake *fake, uint64_t at, uint8_t opcode, uint64_t target)
-{
-	assert_int_equal(fake->bytes[at], opcode);
-	assert_int_equal(BASE + at + 5 + (uint64_t)(int32_t)kc_load32(fake->bytes + at + 1),
-			 target);
-}
-
-/* A self-relative offset. */
-static void put_offset(struct fake *fake, uint64_t at, uint64_t target)
-{
-	kc_store32(fake->bytes + at, (uint32_t)(target - at));
-}
-
-static void add_site(struct fake *fake, const char *name, uint64_t target)
-{
-	add_section(fake, name, TABLE, 4);
-	put_offset(fake, TABLE, target);
-}
-
-static void put_alternative(struct fake *fake, unsigned int number, uint64_t target,
-			    uint16_t feature, uint16_t flags, uint8_t len, uint8_t replacement_len)
-{
-	uint64_t at = TABLE + number * UINT64_C(14);
-
-	put_offset(fake, at, target);
-	put_offset(fake, at + 4, REPLACEMENTS);
-	memcpy(fake->bytes + at + 8, &feature, 2);
-	memcpy(fake->bytes + at + 10, &flags, 2);
-	fake->bytes[at + 12] = len;
-	fake->bytes[at + 13] = replacement_len;
-}
-
-enum { ALWAYS = 3 * 32 + 21, NEVER = 9 * 32 + 31, NOT = 1, DIRECT_CALL = 2 };
 
 /* ---- alternatives ---- */
 
@@ -225,7 +15,7 @@ static void replaces_and_pads(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	PUT(&fake, TEXT, "\x90\x90\x90\x90\x90\x90");
 	PUT(&fake, REPLACEMENTS, "\x0f\xae\xe8");
 	add_section(&fake, ".altinstructions", TABLE, 14);
@@ -239,7 +29,7 @@ static void leaves_what_the_cpu_lacks_but_merges_nops(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	PUT(&fake, TEXT, "\x90\x90\x90\x0f\x1f\x00");
 	add_section(&fake, ".altinstructions", TABLE, 28);
 	put_alternative(&fake, 0, TEXT, NEVER, 0, 6, 3);
@@ -253,14 +43,14 @@ static void jumps_over_long_nops(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	memset(fake.bytes, 0x90, 20);
 	add_section(&fake, ".altinstructions", TABLE, 14);
 	put_alternative(&fake, 0, TEXT, NEVER, 0, 20, 0);
 	assert_int_equal(finalize(&fake), 0);
 	ASSERT_CODE(&fake, TEXT, "\xeb\x12\xcc\xcc");
 
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	fake.old_kernel = true;
 	memset(fake.bytes, 0x90, 10);
 	add_section(&fake, ".altinstructions", TABLE, 14);
@@ -274,7 +64,7 @@ static void moves_calls_jumps_and_data(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	add_section(&fake, ".altinstructions", TABLE, 14);
 	/* mov DATA(%rip), %rax; call FENTRY */
 	PUT(&fake, REPLACEMENTS, "\x48\x8b\x05");
@@ -292,7 +82,7 @@ static void shortens_jumps(void **state)
 
 	(void)state;
 	for (int old = 0; old < 2; old++) {
-		start(&fake, "qemu64");
+		fake_start(&fake, "qemu64");
 		fake.old_kernel = old;
 		add_section(&fake, ".altinstructions", TABLE, 14);
 		put_branch(&fake, REPLACEMENTS, 0xe9, BASE + 0x40);
@@ -315,7 +105,7 @@ static void calls_what_pv_ops_holds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < KC_ARRAY_SIZE(cases); i++) {
-		start(&fake, "qemu64");
+		fake_start(&fake, "qemu64");
 		add_section(&fake, ".altinstructions", TABLE, 14);
 		PUT(&fake, TEXT, "\xff\x15");
 		kc_store32(fake.bytes + 2, (uint32_t)(PV_OPS + 8 - (BASE + 6)));
@@ -335,7 +125,7 @@ static void finds_the_size_of_entries(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	fake.alt_instr_size = 0;
 	PUT(&fake, TEXT, "\x90\x90\x90");
 	PUT(&fake, REPLACEMENTS, "\x0f\xae\xe8");
@@ -364,13 +154,13 @@ static void patches_retpolines(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < KC_ARRAY_SIZE(cases); i++) {
-		start(&fake, cases[i].cpu);
+		fake_start(&fake, cases[i].cpu);
 		put_branch(&fake, 0x20, cases[i].opcode, THUNK_R11);
 		add_site(&fake, ".retpoline_sites", 0x20);
 		assert_int_equal(finalize(&fake), 0);
 		assert_memory_equal(fake.bytes + 0x20, cases[i].expected, 5);
 	}
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	put_branch(&fake, 0x20, 0xe8, THUNK_R11);
 	add_site(&fake, ".retpoline_sites", 0x20);
 	assert_int_equal(finalize(&fake), 0);
@@ -382,7 +172,7 @@ static void puts_lfence_where_there_is_room(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64,+retpoline_lfence");
+	fake_start(&fake, "qemu64,+retpoline_lfence");
 	put_branch(&fake, 0x20, 0xe8, THUNK_RAX);
 	add_site(&fake, ".retpoline_sites", 0x20);
 	assert_int_equal(finalize(&fake), 0);
@@ -397,13 +187,13 @@ static void patches_returns(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	put_branch(&fake, 0x20, 0xe9, RETURN_THUNK);
 	add_site(&fake, ".return_sites", 0x20);
 	assert_int_equal(finalize(&fake), 0);
 	ASSERT_CODE(&fake, 0x20, "\xc3\xcc\xcc\xcc\xcc");
 
-	start(&fake, "qemu64,+rethunk,+unret");
+	fake_start(&fake, "qemu64,+rethunk,+unret");
 	put_branch(&fake, 0x20, 0xe9, RETURN_THUNK);
 	add_site(&fake, ".return_sites", 0x20);
 	assert_int_equal(finalize(&fake), 0);
@@ -415,7 +205,7 @@ static void patches_paravirt_sites(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	fake.old_kernel = true;
 	add_section(&fake, ".parainstructions", TABLE, 32);
 	kc_store64(fake.bytes + TABLE, BASE + 0x20);
@@ -439,7 +229,7 @@ static void unlocks_for_one_cpu(void **state)
 	(void)state;
 	for (int regions = 0; regions < 2; regions++) {
 		for (int up = 0; up < 2; up++) {
-			start(&fake, "qemu64");
+			fake_start(&fake, "qemu64");
 			fake.up = up;
 			fake.with_regions = regions;
 			fake.bytes[0x20] = 0xf0;
@@ -459,7 +249,7 @@ static void ftrace_calls_become_nops(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	put_branch(&fake, 0x20, 0xe8, FENTRY);
 	put_branch(&fake, 0x40, 0xe8, NATIVE);
 	add_section(&fake, "__mcount_loc", TABLE, 24);
@@ -486,7 +276,7 @@ static void jump_labels_follow_the_kernels_keys(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	add_section(&fake, "__jump_table", TABLE, 48);
 	put_jump(&fake, TABLE, 0x20, 0x80, PV_OPS);
 	put_jump(&fake, TABLE + 16, 0x40, 0x80, PV_OPS | 1);
@@ -509,7 +299,7 @@ static void keys_are_led_to_their_entries(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	add_section(&fake, "__jump_table", TABLE, 48);
 	for (uint64_t at = 0; at < 48; at += 16)
 		put_jump(&fake, TABLE + at, 0x20 + at, 0x80, BASE + DATA + (at ? 16 : 0));
@@ -544,7 +334,7 @@ static void equal_entries_are_where_the_kernel_leaves_them(void **state)
 	for (size_t k = 0; k < KC_ARRAY_SIZE(kernels); k++) {
 		struct fake fake;
 
-		start(&fake, "qemu64");
+		fake_start(&fake, "qemu64");
 		fake.sort_r = kernels[k].sort_r;
 		add_section(&fake, ".static_call_sites", TABLE, 24);
 		kc_store64(fake.bytes + DATA, NATIVE);
@@ -565,7 +355,7 @@ static void calls_in_init_are_marked(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	add_section(&fake, ".init.text", 0x40, 0x20);
 	add_section(&fake, ".static_call_sites", TABLE, 16);
 	put_static_call(&fake, TABLE, 0x20, BASE + DATA);
@@ -584,7 +374,7 @@ static void static_calls_are_direct(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < KC_ARRAY_SIZE(functions); i++) {
-		start(&fake, "qemu64");
+		fake_start(&fake, "qemu64");
 		add_section(&fake, ".static_call_sites", TABLE, 16);
 		put_static_call(&fake, TABLE, 0x20, BASE + DATA);
 		put_static_call(&fake, TABLE + 8, 0x40, (BASE + DATA) | 1);
@@ -613,7 +403,7 @@ static void sorts_exceptions(void **state)
 	uint64_t previous = 0;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	for (uint64_t i = 0; i < COUNT; i++) {
 		uint64_t code = i * 37 % COUNT * 8;
 
@@ -682,7 +472,7 @@ static void refuses_sites_outside(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < KC_ARRAY_SIZE(tables); i++) {
-		start(&fake, "qemu64,+up,-retpoline");
+		fake_start(&fake, "qemu64,+up,-retpoline");
 		fake.report = kocoon_report_new();
 		add_section(&fake, tables[i], TABLE, 64);
 		/* Offsets and addresses that all lead far behind the module. */
@@ -700,7 +490,7 @@ static void refuses_sites_over_the_end(void **state)
 	struct fake fake;
 
 	(void)state;
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	add_section(&fake, ".altinstructions", TABLE, 14);
 	put_alternative(&fake, 0, SIZE - 4, ALWAYS, 0, 5, 5);
 	assert_int_equal(finalize(&fake), -ENOEXEC);
@@ -711,7 +501,7 @@ static void refuses_sites_over_the_end(void **state)
 	put_alternative(&fake, 0, TEXT, ALWAYS, DIRECT_CALL, 6, 5);
 	assert_int_equal(finalize(&fake), -ENOEXEC);
 
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	add_site(&fake, ".return_sites", SIZE - 4);
 	fake.bytes[SIZE - 4] = 0xe9;
 	assert_int_equal(finalize(&fake), -ENOEXEC);
@@ -723,12 +513,12 @@ static void refuses_what_is_no_site(void **state)
 
 	(void)state;
 	for (size_t i = 1; i < 3; i++) {
-		start(&fake, "qemu64,-retpoline");
+		fake_start(&fake, "qemu64,-retpoline");
 		put_branch(&fake, 0x20, 0xe9, NATIVE);
 		add_site(&fake, tables[i], 0x20);
 		assert_int_equal(finalize(&fake), -ENOEXEC);
 	}
-	start(&fake, "qemu64");
+	fake_start(&fake, "qemu64");
 	add_section(&fake, ".static_call_sites", TABLE, 8);
 	put_static_call(&fake, TABLE, 0x20, BASE + DATA);
 	assert_int_equal(finalize(&fake), -ENOEXEC);
@@ -750,7 +540,7 @@ static void survives_noise(void **state)
 		struct fake *fake = &guarded.fake;
 		int err;
 
-		start(fake, round & 1 ? "EPYC,+up" : "qemu64,-retpoline,+up");
+		fake_start(fake, round & 1 ? "EPYC,+up" : "qemu64,-retpoline,+up");
 		fake->old_kernel = round & 2;
 		fake->alt_instr_size = round & 4 ? 0 : round & 2 ? 12 : 14;
 		for (size_t i = 0; i < SIZE; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Memory outside of the module that is being loaded, as it was in the machine: the kernel's own, and
- * the regions of modules before. Which region is at an address is known page by page; a later one
- * takes the place of an earlier one, whose init regions have been given back by then.
+ * Memory outside of the module that is being loaded, as it was in the machine: the kernel's own,
+ * and the regions of modules before. Which region is at an address is known page by page; a later
+ * one takes the place of an earlier one, whose init regions have been given back by then.
  */
 #include "judge.h"
 

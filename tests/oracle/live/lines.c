@@ -137,7 +137,7 @@ static int show_below(void *context, const char *name, const struct kocoon_view 
 
 	snprintf(path, sizeof(path), "%s/%s", folder->path, name);
 	below.path = path;
-	/* What a folder lists has to be what is there: else the line is none that a kernel gives. */
+	/* What a folder lists has to be what is there, or the line is none that a kernel gives. */
 	if (kocoon_view_stat(folder->kocoon, path, &again) || again.kind != view->kind ||
 	    again.mode != view->mode || again.size != view->size)
 		texts_lines_add(folder->lines, "/listed otherwise than it is", 28);
