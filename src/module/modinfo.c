@@ -61,8 +61,10 @@ const char *kc_get_next_modinfo(const struct kc_load *load, const char *tag, uin
 const char *kc_get_modinfo(const struct kc_load *load, const char *tag)
 {
 	uint64_t cursor = 0;
+	const char *text = load->index.info ? kc_get_next_modinfo(load, tag, &cursor) : NULL;
 
-	return load->index.info ? kc_get_next_modinfo(load, tag, &cursor) : NULL;
+	/* Differs from Linux: a text that the file's end cuts is empty, not what lies behind. */
+	return !text && cursor ? "" : text;
 }
 
 /* Behind the release where the module has symbol versions: they say more than the release does. */

@@ -123,7 +123,7 @@ static int read_section_headers(struct kc_load *load)
 			return -ENOEXEC;
 		section->file_flags = section->shdr.sh_flags;
 		section->name = "";
-		if (section->shdr.sh_type != SHT_NOBITS && section->shdr.sh_type != SHT_NULL &&
+		if (section->shdr.sh_type != SHT_NOBITS &&
 		    !kc_span_sub(load->image, section->shdr.sh_offset, section->shdr.sh_size,
 				 &section->file))
 			section->file = kc_span(NULL, 0);
