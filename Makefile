@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A thin front: meson builds, scripts/ do the work. `make help` lists the targets.
 .DEFAULT_GOAL := build
-.PHONY: build run test lint bench mutants oracle asan tsan fuzz clang model install clean help kernels
+.PHONY: build run test lint bench mutants oracle asan tsan fuzz prove clang model install clean help kernels
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -13,6 +13,8 @@ TESTS ?=
 # What `make mutants` makes.
 COUNT ?= 20000
 SEED ?= 1
+# Which proofs of `make prove`: names of tests/prove/NAME.c (default: all).
+PROOFS ?=
 SETUP := meson setup --prefix=$(PREFIX) --libdir=lib $(if $(WERROR),-Dwerror=true)
 QUIET := | { grep -vE '^(\[|ninja: (Entering|no work))' || true; }
 SHELL := /bin/bash -o pipefail
@@ -81,6 +83,10 @@ fuzz: ## look for inputs that break it: each target of tests/fuzz for a minute (
 	$(call configure,build-fuzz,CC=clang,-Dfuzz=true -Db_sanitize=address$(,)undefined -Db_lundef=false)
 	@ninja -C build-fuzz fuzz $(QUIET)
 	@tests/fuzz/run build-fuzz $(SECONDS) $(FUZZ)
+
+prove: ## what reads untrusted bytes is proved to stay inside them (Frama-C)
+	@scripts/install-packages prove
+	@tests/prove/run $(PROOFS)
 
 clang: ## build with clang, warnings are errors
 	@scripts/install-packages build test clang

@@ -8,10 +8,16 @@
 #include <errno.h>
 
 /* The host decodes by copying: all targets and hosts so far are 64-bit little-endian. */
+/*@ requires readable(table) && size > 0 && \valid((uint8_t *)entry_ret + (0 .. size - 1));
+    requires \separated((uint8_t *)entry_ret + (0 .. size - 1), table.data + (0 .. table.len - 1));
+    assigns ((uint8_t *)entry_ret)[0 .. size - 1] \from table.data[0 .. table.len - 1], index;
+    assigns \result \from table.len, index, size;
+    ensures \result <==> index < table.len / size; */
 static bool copy_entry(struct kc_span table, uint64_t index, size_t size, void *entry_ret)
 {
 	if (index >= table.len / size)
 		return false;
+	/*@ assert index * size + size <= table.len; */
 	memcpy(entry_ret, table.data + index * size, size);
 	return true;
 }
@@ -60,21 +66,22 @@ bool kc_elf_rela(struct kc_span table, uint64_t index, Elf64_Rela *rela_ret)
 
 int kc_elf_open(struct kc_span file, struct kc_elf *elf_ret)
 {
-	struct kc_elf elf = { .file = file };
-	Elf64_Shdr names;
+	struct kc_span sections, names;
+	struct kc_ehdr ehdr;
+	Elf64_Shdr shdr;
 
-	if (!kc_elf_ehdr(file, &elf.ehdr) || memcmp(elf.ehdr.ident, ELFMAG, SELFMAG) != 0)
+	if (!kc_elf_ehdr(file, &ehdr) || memcmp(ehdr.ident, ELFMAG, SELFMAG) != 0)
 		return -ENOEXEC;
-	if (elf.ehdr.ident[EI_CLASS] != ELFCLASS64 || elf.ehdr.ident[EI_DATA] != ELFDATA2LSB)
+	if (ehdr.ident[EI_CLASS] != ELFCLASS64 || ehdr.ident[EI_DATA] != ELFDATA2LSB)
 		return -ENOEXEC;
-	if (elf.ehdr.shentsize != sizeof(Elf64_Shdr) ||
-	    !kc_span_sub(file, elf.ehdr.shoff, (uint64_t)elf.ehdr.shnum * sizeof(Elf64_Shdr),
-			 &elf.sections))
+	if (ehdr.shentsize != sizeof(shdr) ||
+	    !kc_span_sub(file, ehdr.shoff, (uint64_t)ehdr.shnum * sizeof(shdr), &sections))
 		return -ENOEXEC;
-	if (!kc_elf_shdr(elf.sections, elf.ehdr.shstrndx, &names) ||
-	    !kc_span_sub(file, names.sh_offset, names.sh_size, &elf.names))
+	if (!kc_elf_shdr(sections, ehdr.shstrndx, &shdr) ||
+	    !kc_span_sub(file, shdr.sh_offset, shdr.sh_size, &names))
 		return -ENOEXEC;
-	*elf_ret = elf;
+	*elf_ret =
+		(struct kc_elf){ .file = file, .ehdr = ehdr, .sections = sections, .names = names };
 	return 0;
 }
 
@@ -84,6 +91,9 @@ bool kc_elf_find_section(const struct kc_elf *elf, const char *name, Elf64_Shdr 
 	size_t size = strlen(name) + 1;
 	Elf64_Shdr shdr;
 
+	/*@ loop invariant 1 <= i <= elf->sections.len / sizeof(shdr) + 1;
+	    loop assigns i, shdr;
+	    loop variant elf->sections.len / sizeof(shdr) + 1 - i; */
 	for (uint64_t i = 1; kc_elf_shdr(elf->sections, i, &shdr); i++) {
 		struct kc_span found, bytes = { 0 };
 

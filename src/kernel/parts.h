@@ -15,11 +15,11 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "elf/elf.h"
+#include "kernel/kallsyms.h"
 #include "kernel/kernel.h"
 #include "kernel/layouts.h"
 
 enum {
-	KC_NAME_MAX = 512, /* longest name of a kernel symbol, its NUL included */
 	KC_SEGMENTS_MAX = 64, /* more load segments than any kernel has */
 	KC_KEY_FILE_MAX = 16 << 20,
 	/* Some times as many as any kernel has: the bound on what a hostile table may cost. */
@@ -90,51 +90,7 @@ const char *kc_vmlinux_string(const struct kc_vmlinux *vmlinux, uint64_t address
 KC_MUST_CHECK bool kc_vmlinux_rodata(const struct kc_vmlinux *vmlinux, size_t index,
 				     uint64_t *address_ret, struct kc_span *bytes_ret);
 
-/* ---- the kernel's symbol table ---- */
-
-/* How an entry of the address table becomes an address. */
-enum kc_kallsyms_form {
-	KC_KALLSYMS_SIGNED, /* 0 and up: itself; below 0: base - 1 - entry */
-	KC_KALLSYMS_UNSIGNED, /* base + entry */
-	KC_KALLSYMS_ABSOLUTE, /* 8 bytes: itself */
-};
-
-struct kc_kallsyms {
-	uint32_t count; /* 0: there is no table */
-	enum kc_kallsyms_form form;
-	uint64_t base;
-	struct kc_span names; /* compressed; every entry was walked over once */
-	struct kc_span markers;
-	struct kc_span tokens;
-	struct kc_span addresses;
-	struct kc_span by_name; /* three bytes an entry, big-endian: indices in order of names; or
-				   empty */
-	uint16_t token_place[256];
-	uint16_t token_len[256];
-};
-
-/* Finds the table by its shape in a run of bytes whose first one is aligned to 8. */
-bool kc_kallsyms_find(struct kc_span area, struct kc_kallsyms *kallsyms_ret);
-uint64_t kc_kallsyms_address(const struct kc_kallsyms *kallsyms, uint32_t index);
-/*
- * Name of the symbol whose entry starts at `place`, with its type as first byte. Returns its length
- * (cut at KC_NAME_MAX) and the place of the next entry.
- */
-size_t kc_kallsyms_expand(const struct kc_kallsyms *kallsyms, uint64_t place,
-			  char text_ret[KC_NAME_MAX + 1], uint64_t *next_ret);
-/* The length that kc_kallsyms_expand() would return at most, without expanding. */
-size_t kc_kallsyms_measure(const struct kc_kallsyms *kallsyms, uint64_t place, uint64_t *next_ret);
-/* The n-th symbol by name, expanded: its index. KC_INDEX_NONE: the order is damaged there. */
-KC_MUST_CHECK uint32_t kc_kallsyms_expand_sorted(const struct kc_kallsyms *kallsyms,
-						 uint32_t position, char text_ret[KC_NAME_MAX + 1]);
-/*
- * By name, through the by-name order: the lowest index of this name, or where `clones`, of this
- * name with or without a compiler's suffix (".isra.0"). KC_INDEX_NONE: none.
- */
-uint32_t kc_kallsyms_lookup(const struct kc_kallsyms *kallsyms, const char *name, bool clones);
-/* The so many-th of a name, by address; with 0, the only one. */
-uint32_t kc_kallsyms_lookup_nth(const struct kc_kallsyms *kallsyms, const char *name,
-				uint64_t position);
+/* ---- symbols ---- */
 
 struct kc_symbols {
 	struct kocoon_symbol *array; /* owned */

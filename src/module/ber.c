@@ -10,32 +10,68 @@ int kc_ber_open(struct kc_ber *ber, struct kc_span bytes)
 {
 	if (bytes.len > KC_BER_LENGTH_MAX)
 		return -EMSGSIZE;
-	*ber = (struct kc_ber){ .data = bytes.data, .end = bytes.len };
+	ber->data = bytes.data;
+	ber->at = 0;
+	ber->end = bytes.len;
+	ber->matched = ber->last_matched = false;
 	return 0;
 }
 
 /* A long length of up to `most` bytes at ber->at. */
+/*@ requires \valid(ber) && walkable(ber) && \valid(len_ret);
+    requires \separated(ber, len_ret);
+    assigns ber->at, *len_ret;
+    ensures walkable(ber) && \old(ber->at) <= ber->at; */
 static int long_length(struct kc_ber *ber, size_t count, size_t most, size_t *len_ret)
 {
 	size_t len = 0;
 
 	if (count > most || count > ber->end - ber->at)
 		return -EBADMSG;
-	while (count--)
+	/*@ loop invariant 0 <= i <= count && ber->at == \at(ber->at, Pre) + i;
+	    loop assigns i, len, ber->at;
+	    loop variant count - i; */
+	for (size_t i = 0; i < count; i++)
 		len = len << 8 | ber->data[ber->at++];
 	*len_ret = len;
 	return 0;
+}
+
+/* Steps over all of a long tag but its first byte. False: no length can follow it. */
+/*@ requires \valid(ber) && walkable(ber);
+    assigns ber->at;
+    ensures walkable(ber) && \old(ber->at) <= ber->at;
+    ensures \result ==> ber->at < ber->end; */
+static bool skip_long_tag(struct kc_ber *ber)
+{
+	/*@ loop invariant walkable(ber) && \at(ber->at, Pre) <= ber->at;
+	    loop assigns ber->at;
+	    loop variant ber->end - ber->at; */
+	for (;;) {
+		if (ber->end - ber->at < 2)
+			return false;
+		if (!(ber->data[ber->at++] & 0x80))
+			return true;
+	}
 }
 
 /*
  * The length of an element that nobody looks into, from its content to behind its end mark, which
  * counts as part of it. Nested elements are stepped over.
  */
+/*@ requires \valid_read(outer) && walkable(outer) && \valid(len_ret);
+    requires \separated(outer, len_ret);
+    assigns *len_ret;
+    ensures \result == 0 ==> *len_ret <= outer->end - outer->at; */
 static int indefinite_length(const struct kc_ber *outer, size_t *len_ret)
 {
 	struct kc_ber ber = *outer;
 	size_t depth = 1, len;
 
+	/*@ loop invariant walkable(&ber) && ber.data == outer->data && ber.end == outer->end;
+	    loop invariant outer->at <= ber.at && depth <= ber.at - outer->at + 1;
+	    loop assigns ber, depth, len;
+	    loop variant ber.end - ber.at; */
 	while (depth) {
 		uint8_t tag;
 
@@ -48,11 +84,8 @@ static int indefinite_length(const struct kc_ber *outer, size_t *len_ret)
 			depth--;
 			continue;
 		}
-		if ((tag & TAG_LONG) == TAG_LONG)
-			do
-				if (ber.end - ber.at < 2)
-					return -EBADMSG;
-			while (ber.data[ber.at++] & 0x80);
+		if ((tag & TAG_LONG) == TAG_LONG && !skip_long_tag(&ber))
+			return -EBADMSG;
 		len = ber.data[ber.at++];
 		if (len == LENGTH_INDEFINITE) {
 			if (!(tag & KC_BER_CONSTRUCTED))
@@ -72,6 +105,12 @@ static int indefinite_length(const struct kc_ber *outer, size_t *len_ret)
 }
 
 /* The length that follows a tag. */
+/*@ requires \valid(ber) && walkable(ber) && ber->at < ber->end;
+    requires \valid(element) && \valid(len_ret) && element->header == 2;
+    requires \separated(ber, element, len_ret);
+    assigns ber->at, element->indefinite, element->header, *len_ret;
+    ensures walkable(ber) && \old(ber->at) < ber->at;
+    ensures \result == 0 ==> *len_ret <= ber->end - ber->at; */
 static int element_length(struct kc_ber *ber, struct kc_ber_element *element, size_t *len_ret)
 {
 	size_t len = ber->data[ber->at++];
@@ -95,6 +134,7 @@ static int element_length(struct kc_ber *ber, struct kc_ber_element *element, si
 /*
  * Whether the tag in the data is the one that is asked for. A constructed one matches either form.
  */
+/*@ assigns \nothing; */
 static bool tag_matches(int wanted, uint8_t tag)
 {
 	return wanted == KC_BER_ANY || !((wanted ^ tag) & ~(wanted & KC_BER_CONSTRUCTED) & 0xff);
@@ -112,7 +152,9 @@ int kc_ber_match(struct kc_ber *ber, int tag, unsigned int how, struct kc_ber_el
 	ber->matched = ber->last_matched = false;
 	if (ber->end - ber->at < 2)
 		return -EBADMSG;
-	*element = (struct kc_ber_element){ .tag = ber->data[ber->at], .header = 2 };
+	*element = (struct kc_ber_element){ 0 };
+	element->tag = ber->data[ber->at];
+	element->header = 2;
 	if ((element->tag & TAG_LONG) == TAG_LONG)
 		return -EBADMSG;
 	if (!tag_matches(tag, element->tag))

@@ -46,6 +46,9 @@ struct kc_ber {
 	bool last_matched;
 };
 
+/*@ predicate walkable(struct kc_ber *b) =
+	b->at <= b->end && \valid_read(b->data + (0 .. b->end - 1)); */
+
 struct kc_ber_element {
 	uint8_t tag;
 	struct kc_span value; /* of a container: once it is closed */
@@ -56,6 +59,14 @@ struct kc_ber_element {
 	bool indefinite;
 };
 
+/* A container that was entered and isn't closed yet. */
+/*@ predicate entered(struct kc_ber *b, struct kc_ber_element *e) =
+	e->start <= b->at && b->end <= e->outer_end &&
+	\valid_read(b->data + (0 .. e->outer_end - 1)); */
+
+/*@ requires readable(bytes) && \valid(ber);
+    assigns *ber;
+    ensures \result == 0 ==> walkable(ber) && ber->data == bytes.data && ber->end == bytes.len; */
 /* Starts at the first byte. -EMSGSIZE: more than the kernel's decoder takes. */
 KC_MUST_CHECK int kc_ber_open(struct kc_ber *ber, struct kc_span bytes);
 
@@ -63,6 +74,12 @@ KC_MUST_CHECK int kc_ber_open(struct kc_ber *ber, struct kc_span bytes);
  * The next element, of this tag or of any. 1: there it is; a leaf is stepped over, a container
  * (a tag that has KC_BER_CONSTRUCTED) is entered. 0: it isn't there, and needn't be. -EBADMSG.
  */
+/*@ requires \valid(ber) && walkable(ber) && \valid(element) && \separated(ber, element);
+    assigns ber->at, ber->end, ber->matched, ber->last_matched, *element;
+    ensures walkable(ber) && \old(ber->at) <= ber->at && ber->end <= \old(ber->end);
+    ensures \result == 1 ==> entered(ber, element) && element->outer_end == \old(ber->end);
+    ensures \result == 1 && (tag == KC_BER_ANY || !(tag & KC_BER_CONSTRUCTED)) ==>
+	readable(element->value); */
 KC_MUST_CHECK int kc_ber_match(struct kc_ber *ber, int tag, unsigned int how,
 			       struct kc_ber_element *element);
 
@@ -70,6 +87,11 @@ KC_MUST_CHECK int kc_ber_match(struct kc_ber *ber, int tag, unsigned int how,
  * The end of a container. A list of one or more goes on as long as something follows: 1 then. 0:
  * left, and its value is known. -EBADMSG.
  */
+/*@ requires \valid(ber) && walkable(ber) && \valid(element) && \separated(ber, element);
+    requires entered(ber, element);
+    assigns ber->at, ber->end, element->value;
+    ensures walkable(ber) && \old(ber->at) <= ber->at;
+    ensures \result == 0 ==> readable(element->value) && ber->end <= element->outer_end; */
 KC_MUST_CHECK int kc_ber_close(struct kc_ber *ber, struct kc_ber_element *element, bool list);
 
 /* After a part that the kernel's grammar keeps as a subroutine: it counts as matched. */
@@ -135,8 +157,15 @@ enum kc_oid {
 	KC_OID_AUTHORITY_KEY_ID,
 };
 
+/*@ requires readable(value);
+    assigns \nothing; */
 enum kc_oid kc_oid_find(struct kc_span value);
 /* An object identifier is next: which one, and its bytes. -EBADMSG: something else. */
+/*@ requires \valid(ber) && walkable(ber) && \valid(oid_ret) && \valid(bytes_ret);
+    requires \separated(ber, oid_ret, bytes_ret);
+    assigns ber->at, ber->end, ber->matched, ber->last_matched, *oid_ret, *bytes_ret;
+    ensures walkable(ber) && \old(ber->at) <= ber->at && ber->end <= \old(ber->end);
+    ensures \result == 0 ==> readable(*bytes_ret); */
 KC_MUST_CHECK int kc_ber_match_oid(struct kc_ber *ber, enum kc_oid *oid_ret,
 				   struct kc_span *bytes_ret);
 

@@ -3,7 +3,7 @@
  * Stage KOCOON_STAGE_SIGNATURE: kernel/module/signing.c and kernel/module_signature.c.
  *
  * Consumes the image of a module; cuts off what the kernel cuts off, and tells whether it would go
- * on. What is behind the trailer is pkcs7_parse.c's and pkcs7_verify.c's.
+ * on. The trailer is taken apart by trailer.c, the message by pkcs7_parse.c and pkcs7_verify.c.
  *
  * Differs from Linux: of a kernel whose keys aren't known, a signature by an unknown key is neither
  * trusted nor refused.
@@ -19,19 +19,9 @@
 #include <openssl/x509v3.h>
 
 #include "module/pkcs7.h"
+#include "module/trailer.h"
 
-static const char marker[] = "~Module signature appended~\n";
-
-/* struct module_signature, which stands before the marker. */
-enum {
-	TRAILER_LENGTH = 12,
-	TRAILER_ID_TYPE = 2,
-	TRAILER_SIGNATURE_LENGTH = 8, /* big-endian, 32 bits */
-	ID_TYPE_PKCS7 = 2,
-
-	MARKER_LENGTH = sizeof(marker) - 1,
-	TEXT_LENGTH = 1024,
-};
+enum { TEXT_LENGTH = 1024 };
 
 struct checking {
 	const struct kocoon_kernel *kernel;
@@ -400,48 +390,23 @@ static int check_message(struct checking *c, struct kc_span bytes)
 	return err;
 }
 
-static uint32_t load_big_endian(const uint8_t *place)
-{
-	return (uint32_t)place[0] << 24 | (uint32_t)place[1] << 16 | (uint32_t)place[2] << 8 |
-	       place[3];
-}
-
 /* mod_verify_sig() and mod_check_sig(): the marker is cut off already. */
 static int check_trailer(struct checking *c)
 {
-	struct kc_span *image = c->image;
-	const uint8_t *trailer;
-	uint32_t len;
+	struct kc_span message;
+	const char *what;
+	int err = kc_trailer_split(*c->image, c->image, &message, &what);
 
-	if (image->len <= TRAILER_LENGTH)
-		return refuse_trailer(c, -EBADMSG, "the file is too short for a signature");
-	trailer = image->data + image->len - TRAILER_LENGTH;
-	len = load_big_endian(trailer + TRAILER_SIGNATURE_LENGTH);
-	if (len >= image->len - TRAILER_LENGTH)
-		return refuse_trailer(c, -EBADMSG, "the signature is longer than the file");
-	if (trailer[TRAILER_ID_TYPE] != ID_TYPE_PKCS7)
-		return refuse_trailer(c, -ENOPKG, "the signature is not of type PKCS#7");
-	for (int i = 0; i < TRAILER_SIGNATURE_LENGTH; i++)
-		if (i != TRAILER_ID_TYPE && trailer[i])
-			return refuse_trailer(
-				c, -EBADMSG,
-				"the signature's trailer has numbers where there must "
-				"be zeros");
-	image->len -= len + TRAILER_LENGTH;
-	return check_message(c, kc_span(image->data + image->len, len));
-}
-
-static bool is_signed(struct kc_span image)
-{
-	return image.len > MARKER_LENGTH &&
-	       !memcmp(image.data + image.len - MARKER_LENGTH, marker, MARKER_LENGTH);
+	return err ? refuse_trailer(c, err, what) : check_message(c, message);
 }
 
 /* A kernel without CONFIG_MODULE_SIG: a signature is bytes behind the module. */
 static int pass_unchecked(struct checking *c)
 {
-	c->signature->state =
-		is_signed(*c->image) ? KOCOON_SIGNATURE_UNCHECKED : KOCOON_SIGNATURE_NONE;
+	struct kc_span rest;
+
+	c->signature->state = kc_trailer_marked(*c->image, &rest) ? KOCOON_SIGNATURE_UNCHECKED
+								  : KOCOON_SIGNATURE_NONE;
 	return 0;
 }
 
@@ -455,13 +420,14 @@ int kc_module_sig_check(const struct kocoon_kernel *kernel, const struct kocoon_
 						     .signature_sha1 = true,
 						     .signature_sha3 = true,
 						     .signature_ecdsa = true };
-	bool has_image = kc_kernel_has_image(kernel), mangled;
+	bool has_image = kc_kernel_has_image(kernel), mangled, marked;
 	struct checking c = { .kernel = kernel,
 			      .behaviour = has_image ? kc_kernel_behaviour(kernel) : &assumed,
 			      .policy = policy ? policy : &defaults,
 			      .image = image,
 			      .signature = signature,
 			      .report = report };
+	struct kc_span rest;
 	int err;
 
 	if (has_image && !c.behaviour->signatures)
@@ -471,9 +437,10 @@ int kc_module_sig_check(const struct kocoon_kernel *kernel, const struct kocoon_
 	c.enforced = c.policy->sig_enforce || c.behaviour->sig_enforce;
 	c.locked_down = c.policy->lockdown && c.behaviour->lockdown;
 	mangled = c.policy->force_vermagic || c.policy->force_modversions;
-	if (mangled || !is_signed(*image))
-		return refuse_unsigned(&c, mangled && is_signed(*image));
-	image->len -= MARKER_LENGTH;
+	marked = kc_trailer_marked(*image, &rest);
+	if (mangled || !marked)
+		return refuse_unsigned(&c, mangled && marked);
+	*image = rest;
 	/* What OpenSSL says of a signature that isn't good is no error of the program's. */
 	ERR_set_mark();
 	err = check_trailer(&c);

@@ -26,9 +26,11 @@ static void walk_by_name(const struct kc_kallsyms *table)
 	char text[KC_NAME_MAX + 1];
 
 	for (uint32_t i = 0; i < table->count && table->by_name.len; i++) {
-		uint32_t index = kc_kallsyms_expand_sorted(table, i, text);
+		size_t len = 0;
+		uint32_t index = kc_kallsyms_expand_sorted(table, i, text, &len);
 
 		FUZZ_CHECK(index == KC_INDEX_NONE || index < table->count);
+		FUZZ_CHECK(index == KC_INDEX_NONE || len <= KC_NAME_MAX);
 		if (index != KC_INDEX_NONE)
 			fuzz_use_text(text);
 	}
