@@ -202,14 +202,14 @@ static int check_file(int fd, const char *path, struct kocoon_report *report, ui
 static int copy_file(int fd, const char *path, struct kocoon_report *report,
 		     struct kc_span *file_ret)
 {
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	struct copy copy = { .fd = fd };
 	int err = check_file(fd, path, report, &copy.len);
 
 	if (err)
 		return err;
-	/* cppcheck-suppress invalidFunctionArg */ /* -1 is what goes with MAP_ANONYMOUS */
-	copy.bytes = mmap(NULL, (size_t)copy.len, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* cppcheck-suppress invalidFunctionArg */ /* -1 goes with MAP_ANONYMOUS */
+	copy.bytes = mmap(NULL, (size_t)copy.len, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (copy.bytes == MAP_FAILED)
 		return fail(report, -errno, path, strerror(errno));
 	/* Page by page, faults would take as long as reading. Only a wish. */

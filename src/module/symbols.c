@@ -145,6 +145,7 @@ static int index_namespaces(struct kc_load *load)
 	struct kc_index *index = &load->namespaces;
 	const char *imported;
 	uint64_t cursor = 0;
+	uint32_t place;
 	int err = load->namespaces_known ? 0 : kc_index_init(index, 0);
 
 	if (err || load->namespaces_known)
@@ -153,9 +154,9 @@ static int index_namespaces(struct kc_load *load)
 	       (imported = kc_get_next_modinfo(load, "import_ns", &cursor))) {
 		uint32_t hash = kc_hash(imported);
 
+		place = (uint32_t)((const uint8_t *)imported - load->whole.data);
 		if (!find_namespace(load, imported, hash))
-			err = kc_index_add(index, hash,
-					   (uint32_t)((const uint8_t *)imported - load->whole.data));
+			err = kc_index_add(index, hash, place);
 	}
 	if (err)
 		kc_index_deinit(index);

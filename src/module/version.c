@@ -18,10 +18,11 @@
 static struct kc_span table(const struct kc_load *load, uint32_t section)
 {
 	const Elf64_Shdr *shdr = &load->sections[section].shdr;
-	struct kc_span bytes;
+	struct kc_span bytes = kc_span(load->whole.data, 0);
 
-	return kc_span_sub(load->whole, shdr->sh_offset, shdr->sh_size, &bytes) ? bytes
-										: kc_span(NULL, 0);
+	if (!kc_span_sub(load->whole, shdr->sh_offset, shdr->sh_size, &bytes))
+		bytes.len = 0;
+	return bytes;
 }
 
 static uint64_t basic_count(const struct kc_load *load)

@@ -148,11 +148,15 @@ Elf64_Shdr *edit_shdr(struct edit *edit, unsigned int index)
 	return (Elf64_Shdr *)(void *)(edit->data + edit_ehdr(edit)->e_shoff) + index;
 }
 
+/* "" where earlier damage took it out of the file. */
 static const char *section_name(struct edit *edit, unsigned int index)
 {
 	const Elf64_Shdr *names = edit_shdr(edit, edit_ehdr(edit)->e_shstrndx);
+	uint64_t at = names->sh_offset + edit_shdr(edit, index)->sh_name;
 
-	return (const char *)edit->data + names->sh_offset + edit_shdr(edit, index)->sh_name;
+	if (at >= edit->len || !memchr(edit->data + at, 0, edit->len - at))
+		return "";
+	return (const char *)edit->data + at;
 }
 
 unsigned int edit_find(struct edit *edit, const char *section)

@@ -60,7 +60,7 @@ bool modinfo_drop(struct mutant *mutant)
 	const char *tag = PICK(mutant, tags);
 	char *value;
 
-	if (!stock_find(mutant, ".modinfo"))
+	if (!edit_find(&mutant->edit, ".modinfo"))
 		return false;
 	value = edit_modinfo(&mutant->edit, tag);
 	if (!value)
@@ -299,7 +299,7 @@ bool version_extended(struct mutant *mutant)
 		len += (size_t)snprintf(names + len, sizeof(names) - len, "%.55s", all[keep].name) +
 		       1;
 	}
-	if (one_in(mutant, 2))
+	if (one_in(mutant, 2) && edit_find(&mutant->edit, "__versions"))
 		edit_rename_section(&mutant->edit, "__versions", "no_versions");
 	if (one_in(mutant, 6))
 		len -= 1 + below(mutant, 8);

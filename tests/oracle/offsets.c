@@ -3,7 +3,8 @@
  * offsets VMLINUZ
  *
  * Prints, as arguments for a compiler, where a kernel has what the helper module (witness.c) looks
- * at in struct module: -DINIT_OFFSET=... and so on, by the kernel's BTF. What it hasn't is left out.
+ * at in struct module: -DINIT_OFFSET=... and so on, by the kernel's BTF. What it hasn't is left
+ * out.
  */
 #include <bpf/btf.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
  * them. An object has fewer than PTRDIFF_MAX bytes. No call has a NULL with a length that isn't 0.
  *
  * Assumed by all proofs of WP: x86-64, little-endian, and the memory model Typed+Cast. In it,
- * objects of different types don't overlap (strict aliasing), and a char isn't read where a uint8_t was
- * written, but by memcpy(), whose contract therefore writes both; casts are between types of one
- * byte, or `run` refuses the proof. Reads of what was never written are the compilers' and the
+ * objects of different types don't overlap (strict aliasing), and a char isn't read where a uint8_t
+ * was written, but by memcpy(), whose contract therefore writes both; casts are between types of
+ * one byte, or `run` refuses the proof. Reads of what was never written are the compilers' and the
  * sanitizers' to find.
  */
 #ifndef KC_PROVE_STRING_H
