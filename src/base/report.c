@@ -136,7 +136,7 @@ void kocoon_report_free(struct kocoon_report *report)
 
 size_t kocoon_report_count(const struct kocoon_report *report)
 {
-	return report->count;
+	return report ? report->count : 0;
 }
 
 const struct kocoon_finding *kocoon_report_get(const struct kocoon_report *report, size_t index)

@@ -431,7 +431,7 @@ int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span fi
 		*image_ret = file;
 		return 0;
 	}
-	said = report->count;
+	said = kocoon_report_count(report);
 	if (kernel->format == format->format) {
 		err = format->kernel(kernel, file, unpacker, buffer, report);
 	} else {
@@ -444,10 +444,10 @@ int kc_module_decompress(const struct kc_decompressor *kernel, struct kc_span fi
 			kc_expected(report, "%s", format_name(kernel->format));
 			kc_found(report, "%s", format->name);
 		}
-		said = report->count;
+		said = kocoon_report_count(report);
 		err = format->user(file, unpacker, buffer, report);
 	}
-	if (err == -ENOMEM && report->count == said)
+	if (err == -ENOMEM && kocoon_report_count(report) == said)
 		kc_finding(report, KOCOON_STAGE_DECOMPRESS, err, "%s: out of memory", format->name);
 	if (err)
 		return err;
