@@ -5,7 +5,7 @@
  * One run is one struct cli: parsed options, where output goes, and the kernel and tree once they
  * are open. A verb's function returns a status for the shell; what it prints goes through text.h,
  * which lets no byte of a module reach a terminal as a control character. Only
- * include/kocoon/kocoon.h is used of the library.
+ * the headers of include/kocoon/ are used of the library.
  *
  * Out of memory ends the command with CLI_FAILED and a message wherever it happens.
  */
@@ -55,6 +55,7 @@ int cmd_info(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_map(struct cli *cli);
 int cmd_link(struct cli *cli);
+int cmd_run(struct cli *cli);
 int cmd_kallsyms(struct cli *cli);
 int cmd_help(struct cli *cli);
 

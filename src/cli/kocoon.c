@@ -39,6 +39,12 @@ const struct cli_verb cli_verbs[] = {
 	  "Writes the relocated module as an ELF file whose sections stand at their final "
 	  "addresses.\n",
 	  VERB_LINK, 1, 1, cmd_link },
+	{ "run", "MODULE [PARAM=VALUE...] | --all", "run modules in the kernel's own code",
+	  "Boots the kernel in a process (once; what has booted is kept in the cache), loads the\n"
+	  "module after those that it depends on, and takes them away again. Prints the kernel's\n"
+	  "log, the lines of /proc/modules, and how it ended. Each module has a machine of its\n"
+	  "own.\n",
+	  VERB_RUN, 0, ANY_NUMBER, cmd_run },
 	{ "kallsyms", "[NAME|ADDR]...", "the kernel's own symbol table",
 	  "Prints address, type and name of all symbols, at the addresses that the kernel is "
 	  "linked\n"

@@ -35,17 +35,27 @@ static const char *environment(const char *name)
 	return value && *value ? value : NULL;
 }
 
-char *locate_cache(void)
+static char *cache_folder(const char *folder)
 {
 	const char *cache = environment("KOCOON_CACHE");
 	const char *user_cache = environment("XDG_CACHE_HOME");
 	const char *home = environment("HOME");
 
 	if (cache)
-		return cli_format("%s/kernels", cache);
+		return cli_format("%s/%s", cache, folder);
 	if (user_cache)
-		return cli_format("%s/kocoon/kernels", user_cache);
-	return cli_format("%s/.cache/kocoon/kernels", home ? home : "");
+		return cli_format("%s/kocoon/%s", user_cache, folder);
+	return cli_format("%s/.cache/kocoon/%s", home ? home : "", folder);
+}
+
+char *locate_cache(void)
+{
+	return cache_folder("kernels");
+}
+
+char *locate_machines(void)
+{
+	return cache_folder("machines");
 }
 
 /* Takes `path` over: it comes back when a readable file is there, and is freed otherwise. */

@@ -9,6 +9,8 @@
 
 /* $KOCOON_CACHE, or where it is by default, and "/kernels" behind it; to be freed. */
 char *locate_cache(void);
+/* The same for kernels that have booted: "/machines". */
+char *locate_machines(void);
 
 /*
  * The image of a release ("6.12.117+deb12-amd64") or of a kind ("6.12-amd64", as

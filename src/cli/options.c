@@ -41,7 +41,8 @@ enum {
 #define MEMBER(member) offsetof(struct cli_options, member)
 
 static const struct row rows[] = {
-	{ "all", 'a', KIND_FLAG, MEMBER(all), VERB_CHECK, NULL, "judge every module of the tree" },
+	{ "all", 'a', KIND_FLAG, MEMBER(all), VERB_CHECK | VERB_RUN, NULL,
+	  "every module of the tree" },
 	{ "exports", 0, KIND_FLAG, MEMBER(exports), VERB_KERNEL, NULL,
 	  "list the exported symbols" },
 	{ "svg", 0, KIND_FLAG, MEMBER(svg), VERB_MAP, NULL, "draw a picture instead (SVG)" },

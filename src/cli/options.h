@@ -22,7 +22,8 @@ enum {
 	VERB_LINK = 1 << 4,
 	VERB_KALLSYMS = 1 << 5,
 	VERB_HELP = 1 << 6,
-	VERB_ALL = (1 << 7) - 1,
+	VERB_RUN = 1 << 7,
+	VERB_ALL = (1 << 8) - 1,
 };
 
 enum color_mode { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };

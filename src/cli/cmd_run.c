@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * kocoon run: modules in a machine, each in a fresh one: dependencies, init, then exit in reverse.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kocoon/machine.h"
+
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/locate.h"
+#include "cli/progress.h"
+
+enum { NAME_COLUMN = 24, THREADS_MAX = 64 };
+
+enum outcome {
+	RUN_OK,
+	RUN_INIT_ERROR,
+	RUN_EXIT_ERROR,
+	RUN_OOPS,
+	RUN_REFUSED,
+	RUN_TIMEOUT,
+	RUN_DIED
+};
+
+static const char *const outcome_names[] = {
+	[RUN_OK] = "ok",     [RUN_INIT_ERROR] = "init-error", [RUN_EXIT_ERROR] = "exit-error",
+	[RUN_OOPS] = "oops", [RUN_REFUSED] = "refused",	      [RUN_TIMEOUT] = "timeout",
+	[RUN_DIED] = "died",
+};
+
+struct line {
+	int level;
+	uint64_t usec;
+	char *text;
+};
+
+/* One module, and what came of it. All texts are owned. */
+struct trial {
+	const char *path;
+	char *name;
+	enum outcome outcome;
+	int err;
+	uint64_t init_nsec;
+	char *end; /* why the machine is gone, or NULL */
+	char *modules; /* /proc/modules after init, or NULL */
+	struct line *log;
+	size_t log_count;
+};
+
+struct run {
+	struct cli *cli;
+	struct kocoon_booted *booted;
+	struct progress progress;
+	pthread_mutex_t mutex; /* what follows, and the output */
+	size_t next, done, failed;
+	char *const *paths;
+	size_t count;
+};
+
+static void take_line(void *context, int level, uint64_t usec, const char *text, size_t len)
+{
+	struct trial *trial = context;
+
+	trial->log = cli_grow(trial->log, trial->log_count + 1, sizeof(*trial->log));
+	trial->log[trial->log_count++] = (struct line){
+		.level = level,
+		.usec = usec,
+		.text = cli_format("%.*s", (int)(len < 4096 ? len : 4096), text),
+	};
+}
+
+static void trial_deinit(struct trial *trial)
+{
+	for (size_t i = 0; i < trial->log_count; i++)
+		free(trial->log[i].text);
+	free(trial->log);
+	free(trial->name);
+	free(trial->end);
+	free(trial->modules);
+}
+
+/* "/x/snd-pcm.ko.xz": "snd_pcm" */
+static char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *name = cli_copy(slash ? slash + 1 : path);
+
+	name[strcspn(name, ".")] = 0;
+	for (char *at = name; *at; at++)
+		if (*at == '-')
+			*at = '_';
+	return name;
+}
+
+/* ---- a trial ---- */
+
+static void note_gone(struct trial *trial, const struct kocoon_machine *machine, int err)
+{
+	const char *end = kocoon_machine_end(machine);
+
+	trial->outcome = err == -ETIMEDOUT ? RUN_TIMEOUT : RUN_DIED;
+	trial->err = err;
+	trial->end = cli_copy(end ? end : strerror(-err));
+}
+
+/* Whether the kernel refused it before init. */
+static bool is_refused(const struct run *run, const char *path)
+{
+	struct kocoon_module *module;
+	bool refused = true;
+
+	if (kocoon_module_load(run->cli->kernel, run->cli->tree, &run->cli->options.policy, path,
+			       NULL, &module))
+		return true;
+	refused = kocoon_module_verdict(module)->err != 0;
+	kocoon_module_free(module);
+	return refused;
+}
+
+/* Newest first, dependencies too. False: it goes no further. */
+static bool remove_all(struct trial *trial, struct kocoon_machine *machine)
+{
+	const char *name;
+
+	for (;;) {
+		struct kocoon_machine_result result;
+		size_t count = 0;
+		int err;
+
+		while (kocoon_machine_loaded(machine, count))
+			count++;
+		if (!count)
+			return true;
+		name = kocoon_machine_loaded(machine, count - 1);
+		err = kocoon_machine_remove(machine, name, &result);
+		if (err) {
+			note_gone(trial, machine, err);
+			return false;
+		}
+		if (result.err || result.oops) {
+			trial->outcome = result.oops ? RUN_OOPS : RUN_EXIT_ERROR;
+			trial->err = result.err;
+			return false;
+		}
+	}
+}
+
+static void try_module(const struct run *run, struct trial *trial, struct kocoon_machine *machine,
+		       const char *args)
+{
+	struct kocoon_machine_result result;
+	int err = kocoon_machine_insert(machine, trial->path, args, &result);
+	size_t len;
+
+	if (err) {
+		note_gone(trial, machine, err);
+		return;
+	}
+	trial->init_nsec = result.nsec;
+	trial->err = result.err;
+	if (result.oops)
+		trial->outcome = RUN_OOPS;
+	else if (result.err)
+		trial->outcome = is_refused(run, trial->path) ? RUN_REFUSED : RUN_INIT_ERROR;
+	if (trial->outcome != RUN_OK)
+		return;
+	err = kocoon_machine_read(machine, "/proc/modules", &trial->modules, &len);
+	if (err == -ETIMEDOUT || err == -EHOSTDOWN)
+		note_gone(trial, machine, err);
+	else
+		remove_all(trial, machine);
+}
+
+static void do_trial(const struct run *run, struct trial *trial, const char *args)
+{
+	struct kocoon_machine *machine;
+	int err = kocoon_machine_start(run->booted, take_line, trial, &machine);
+
+	if (err) {
+		trial->outcome = RUN_DIED;
+		trial->err = err;
+		trial->end = cli_format("no process for a machine: %s", strerror(-err));
+		return;
+	}
+	try_module(run, trial, machine, args);
+	kocoon_machine_free(machine);
+}
+
+/* ---- output ---- */
+
+static void print_log(struct text *out, const struct trial *trial)
+{
+	for (size_t i = 0; i < trial->log_count; i++) {
+		const struct line *line = &trial->log[i];
+
+		text_put_color(out, TEXT_DIM, "[%5" PRIu64 ".%06" PRIu64 "]", line->usec / 1000000,
+			       line->usec % 1000000);
+		text_line(out, " %s", line->text);
+	}
+}
+
+/* The lines of the modules that it loaded. */
+static void print_modules(struct text *out, const struct trial *trial)
+{
+	const char *at = trial->modules;
+
+	while (at && *at) {
+		size_t len = strcspn(at, "\n");
+
+		text_line(out, "%.*s", (int)len, at);
+		at += len + (at[len] == '\n');
+	}
+}
+
+static void print_text(struct run *run, const struct trial *trial)
+{
+	struct text *out = &run->cli->out;
+	bool ok = trial->outcome == RUN_OK;
+
+	if (!run->cli->options.all || run->cli->options.verbose) {
+		print_log(out, trial);
+		print_modules(out, trial);
+	}
+	text_put_color(out, ok ? TEXT_GREEN : TEXT_RED, "%-10s", outcome_names[trial->outcome]);
+	text_put(out, "  %-*s", ok ? 0 : NAME_COLUMN, trial->name);
+	if (trial->err)
+		text_put(out, "  %s", kocoon_errno_name(trial->err));
+	if (trial->end)
+		text_put(out, "  %s", trial->end);
+	text_end_line(out);
+}
+
+static void print_json(struct run *run, const struct trial *trial)
+{
+	struct json_object *line = json_make_object();
+	struct json_object *log;
+
+	json_text(line, "module", trial->name);
+	json_text(line, "path", trial->path);
+	json_text(line, "result", outcome_names[trial->outcome]);
+	json_text(line, "errno", kocoon_errno_name(trial->err));
+	json_number(line, "init_usec", trial->init_nsec / 1000);
+	json_text(line, "end", trial->end);
+	log = json_new_array(line, "log");
+	for (size_t i = 0; i < trial->log_count; i++) {
+		struct json_object *entry = json_make_object();
+
+		json_number(entry, "level", (uint64_t)trial->log[i].level);
+		json_number(entry, "usec", trial->log[i].usec);
+		json_text(entry, "text", trial->log[i].text);
+		json_append(log, entry);
+	}
+	json_print(&run->cli->out, line);
+}
+
+static void report(struct run *run, const struct trial *trial)
+{
+	bool ok = trial->outcome == RUN_OK;
+
+	pthread_mutex_lock(&run->mutex);
+	run->done++;
+	run->failed += !ok;
+	progress_clear(&run->progress);
+	if (run->cli->options.json)
+		print_json(run, trial);
+	else if (!ok || !run->cli->options.quiet)
+		print_text(run, trial);
+	text_flush(&run->cli->out);
+	progress_show(&run->progress, run->done, trial->name);
+	pthread_mutex_unlock(&run->mutex);
+}
+
+static void *work(void *context)
+{
+	struct run *run = context;
+
+	for (;;) {
+		struct trial trial = { 0 };
+		size_t index;
+
+		pthread_mutex_lock(&run->mutex);
+		index = run->next++;
+		pthread_mutex_unlock(&run->mutex);
+		trial.path = kocoon_tree_path(run->cli->tree, index);
+		if (!trial.path || !text_healthy(&run->cli->out))
+			return NULL;
+		trial.name = name_of(trial.path);
+		do_trial(run, &trial, NULL);
+		report(run, &trial);
+		trial_deinit(&trial);
+	}
+}
+
+static void print_summary(struct run *run, double seconds)
+{
+	struct json_object *line, *summary;
+
+	if (!run->cli->options.json) {
+		text_line(&run->cli->out, "%zu modules, %zu ok, %zu not; %.2f s; kernel %s",
+			  run->done, run->done - run->failed, run->failed, seconds,
+			  cli_kernel_name(run->cli));
+		return;
+	}
+	line = json_make_object();
+	summary = json_new_object(line, "summary");
+	json_number(summary, "modules", run->done);
+	json_number(summary, "ok", run->done - run->failed);
+	json_seconds(summary, "seconds", seconds);
+	json_text(summary, "kernel", kocoon_kernel_release(run->cli->kernel));
+	json_print(&run->cli->out, line);
+}
+
+static void run_all(struct run *run)
+{
+	unsigned int threads = run->cli->options.policy.threads;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t start = progress_clock();
+	pthread_t others[THREADS_MAX];
+	unsigned int started = 0;
+
+	if (!threads)
+		threads = processors > 0 ? (unsigned int)processors : 1;
+	progress_start(&run->progress, kocoon_tree_count(run->cli->tree), !run->cli->options.quiet);
+	while (started + 1 < threads && started < THREADS_MAX &&
+	       !pthread_create(&others[started], NULL, work, run))
+		started++;
+	work(run);
+	while (started)
+		pthread_join(others[--started], NULL);
+	progress_clear(&run->progress);
+	print_summary(run, (double)(progress_clock() - start) / 1000);
+}
+
+/* PARAM=VALUE ... as one line. */
+static char *join(char *const *texts, size_t count)
+{
+	char *line = cli_copy("");
+
+	for (size_t i = 0; i < count; i++) {
+		char *longer = cli_format("%s%s%s", line, i ? " " : "", texts[i]);
+
+		free(line);
+		line = longer;
+	}
+	return line;
+}
+
+static int run_one(struct run *run)
+{
+	struct cli *cli = run->cli;
+	struct trial trial = { 0 };
+	char *path = NULL, *args;
+	int status = cli_find_module(cli, cli->options.arguments[0], &path);
+
+	if (status)
+		return status;
+	args = join(cli->options.arguments + 1, cli->options.argument_count - 1);
+	trial.path = path;
+	trial.name = name_of(path);
+	do_trial(run, &trial, args);
+	report(run, &trial);
+	trial_deinit(&trial);
+	free(args);
+	free(path);
+	return CLI_OK;
+}
+
+static void print_boot_line(void *context, int level, uint64_t usec, const char *text, size_t len)
+{
+	struct cli *cli = context;
+
+	(void)level;
+	if (cli->options.verbose && !cli->options.json)
+		text_line(&cli->out, "[%5" PRIu64 ".%06" PRIu64 "] %.*s", usec / 1000000,
+			  usec % 1000000, (int)len, text);
+}
+
+static int boot(struct run *run)
+{
+	struct cli *cli = run->cli;
+	struct kocoon_report *found = kocoon_report_new();
+	char *cache = locate_machines();
+	const struct kocoon_machine_options options = {
+		.size = sizeof(options),
+		.cache = cache,
+		.tree = cli->tree,
+		.log = print_boot_line,
+		.log_context = cli,
+	};
+	int err = found ? kocoon_machine_boot(cli->kernel, &options, found, &run->booted) : -ENOMEM;
+
+	if (err)
+		cli_error("%s", found && kocoon_report_count(found)
+					? kocoon_report_get(found, 0)->what
+					: strerror(-err));
+	free(cache);
+	kocoon_report_free(found);
+	return err ? CLI_FAILED : CLI_OK;
+}
+
+int cmd_run(struct cli *cli)
+{
+	struct run run = { .cli = cli, .mutex = PTHREAD_MUTEX_INITIALIZER };
+	const bool all = cli->options.all;
+	int status;
+
+	if (all == (cli->options.argument_count > 0))
+		return options_usage_error(cli->verb, "a module, or --all");
+	status = cli_open_kernel(cli);
+	if (!status)
+		status = cli_open_tree(cli, all);
+	if (!status)
+		status = boot(&run);
+	if (status)
+		return status;
+	if (all)
+		run_all(&run);
+	else
+		status = run_one(&run);
+	kocoon_booted_free(run.booted);
+	if (!status && run.failed)
+		status = CLI_REFUSED;
+	return status;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What parent and machine say to each other, over one stream socket: a header, then its bytes. Both
+ * are of one program. The parent trusts nothing of it: a module may have written it.
+ */
+#ifndef KC_MACHINE_BOX_H
+#define KC_MACHINE_BOX_H
+
+#include <stdint.h>
+
+enum kc_ask_kind {
+	KC_ASK_LOAD, /* image, arguments */
+	KC_ASK_UNLOAD, /* name */
+	KC_ASK_READ, /* path */
+	KC_ASK_END, /* of the modules that KC_TELL_WANT asked for; flags: modprobe's status */
+};
+
+struct kc_ask {
+	uint32_t kind, flags;
+	uint64_t first_len, second_len; /* each followed by a NUL that it doesn't count */
+};
+
+enum kc_tell_kind {
+	KC_TELL_LOG, /* a line of the kernel's log, extended form */
+	KC_TELL_TEXT, /* a piece of a file */
+	KC_TELL_DONE, /* struct kc_done: the answer to a question */
+	KC_TELL_WANT, /* the name that modprobe was called with */
+	KC_TELL_END, /* why the machine ends, in words */
+};
+
+enum { KC_TELL_MAX = 1 << 16 };
+
+struct kc_tell {
+	uint32_t kind, len;
+};
+
+struct kc_done {
+	int32_t status; /* 0 or a negative errno */
+	uint32_t died; /* the task was killed: an oops */
+	uint64_t nsec; /* of the machine's own time */
+};
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Time: a clock source and a clock event device of one-shot kind, both in nanoseconds of the
+ * machine's own time. It passes while code looks at it, asks for a delay or runs for long, and
+ * jumps to the next event when the processor has nothing to do.
+ */
+#include <string.h>
+
+#include "kernel/parts.h"
+#include "machine/entry.h"
+#include "machine/machine.h"
+
+/* Where in the device page. */
+enum { SOURCE = 0, EVENT = 0x1000, NAME = 0x2000 };
+enum { CONTINUOUS = 1, ONESHOT = 2, RATING = 400, READ_COST = 200 /* ns */ };
+/* How the kernel scales microseconds for __const_udelay(): 2^32 / 10^6. */
+enum { UDELAY_SCALE = 0x10c7 };
+
+/* Of the kernel; known before its code runs, as what uses them may not call symbol lookup. */
+static uint64_t irqentry_enter, irqentry_exit, irq_enter_rcu, irq_exit_rcu;
+static uint64_t per_cpu_offset, irq_regs, event_handler_at;
+static uint64_t wait_stub, stuck_stub;
+
+static uint64_t read_clock(void)
+{
+	kc_state.now += READ_COST;
+	return kc_state.now;
+}
+
+static int set_next_event(uint64_t delta)
+{
+	kc_state.next_event = kc_state.now + delta;
+	return 0;
+}
+
+static int shut_down(void)
+{
+	kc_state.next_event = 0;
+	return 0;
+}
+
+static int accept_state(void)
+{
+	return 0;
+}
+
+static void delay_loops(uint64_t loops)
+{
+	kc_state.now += loops / 4;
+}
+
+static void delay_usec(uint64_t usec)
+{
+	kc_state.now += usec * 1000;
+}
+
+static void delay_nsec(uint64_t nsec)
+{
+	kc_state.now += nsec;
+}
+
+static void delay_scaled(uint64_t scaled)
+{
+	kc_state.now += scaled * 1000 / UDELAY_SCALE;
+}
+
+static uint64_t sched_clock(void)
+{
+	return kc_state.now;
+}
+
+static void calibrate_delay(void)
+{
+	kc_store64(kc_pointer(kc_needed("loops_per_jiffy")), 4000000);
+}
+
+bool kc_event_due(void)
+{
+	if (!kc_state.next_event || kc_state.now < kc_state.next_event)
+		return false;
+	kc_state.next_event = 0;
+	return true;
+}
+
+/* The processor has nothing to do: on to the next event. False: there is none. */
+static uint64_t wait_for_event(void)
+{
+	if (!kc_state.next_event)
+		return 0;
+	if (kc_state.now < kc_state.next_event)
+		kc_state.now = kc_state.next_event;
+	kc_state.next_event = 0;
+	return 1;
+}
+
+static void stuck(void)
+{
+	kc_show_tasks_and_end("nothing will ever happen: all tasks wait");
+}
+
+/* struct pt_regs, as far as code in an interrupt looks at them. */
+enum { REGS = 21, REGS_IP = 16, REGS_CS, REGS_FLAGS, REGS_SP, REGS_SS };
+enum { KERNEL_CS = 0x10, KERNEL_DS = 0x18 };
+
+/*
+ * On the kernel's stack, since what is woken may be switched to from in here: no host function but
+ * by its stub, no thread-local storage.
+ */
+__attribute__((no_stack_protector)) void kc_timer_interrupt(uint64_t *regs)
+{
+	uint64_t *current_regs, before, state;
+
+	kc_state.irq_flags = 0;
+	state = kc_call(irqentry_enter, (uint64_t)(uintptr_t)regs, 0, 0, 0);
+	kc_call(irq_enter_rcu, 0, 0, 0, 0);
+	current_regs = kc_pointer(kc_load64(kc_pointer(per_cpu_offset)) + irq_regs);
+	before = *current_regs;
+	*current_regs = (uint64_t)(uintptr_t)regs;
+	kc_call(kc_load64(kc_pointer(event_handler_at)), KC_DEVICE_BASE + EVENT, 0, 0, 0);
+	*current_regs = before;
+	kc_call(irq_exit_rcu, 0, 0, 0, 0);
+	kc_call(irqentry_exit, (uint64_t)(uintptr_t)regs, state, 0, 0);
+}
+
+__attribute__((no_stack_protector)) void kc_safe_halt(void)
+{
+	uint64_t regs[REGS] = { 0 };
+
+	regs[REGS_IP] = irq_enter_rcu;
+	regs[REGS_CS] = KERNEL_CS;
+	regs[REGS_FLAGS] = KC_INTERRUPTS_ON;
+	regs[REGS_SP] = (uint64_t)(uintptr_t)regs;
+	regs[REGS_SS] = KERNEL_DS;
+	if (kc_call(wait_stub, 0, 0, 0, 0))
+		kc_timer_interrupt(regs);
+	else
+		kc_call(stuck_stub, 0, 0, 0, 0);
+	kc_state.irq_flags = KC_INTERRUPTS_ON;
+}
+
+/* ---- what the kernel is told of them ---- */
+
+static void set64(uint64_t at, const char *structure, const char *member, uint64_t value)
+{
+	kc_store64(kc_pointer(at + kc_offset(structure, member)), value);
+}
+
+static void set32(uint64_t at, const char *structure, const char *member, uint32_t value)
+{
+	kc_store32(kc_pointer(at + kc_offset(structure, member)), value);
+}
+
+static uint64_t read_stub, next_event_stub, shut_down_stub, accept_stub;
+
+static void add_source(void)
+{
+	uint64_t at = KC_DEVICE_BASE + SOURCE;
+
+	set64(at, "clocksource", "read", read_stub);
+	set64(at, "clocksource", "mask", ~UINT64_C(0) >> 8);
+	set32(at, "clocksource", "rating", RATING);
+	set64(at, "clocksource", "name", KC_DEVICE_BASE + NAME);
+	set64(at, "clocksource", "flags", CONTINUOUS);
+	kc_call(kc_needed("__clocksource_register_scale"), at, 1, 1000000000, 0);
+}
+
+static void add_event(void)
+{
+	uint64_t at = KC_DEVICE_BASE + EVENT;
+
+	set64(at, "clock_event_device", "name", KC_DEVICE_BASE + NAME);
+	set32(at, "clock_event_device", "features", ONESHOT);
+	set32(at, "clock_event_device", "rating", RATING);
+	set64(at, "clock_event_device", "cpumask", kc_needed("__cpu_possible_mask"));
+	set64(at, "clock_event_device", "set_next_event", next_event_stub);
+	set64(at, "clock_event_device", "set_state_shutdown", shut_down_stub);
+	set64(at, "clock_event_device", "set_state_oneshot", accept_stub);
+	set64(at, "clock_event_device", "set_state_oneshot_stopped", shut_down_stub);
+	kc_call(kc_needed("clockevents_config_and_register"), at, 1000000000, 1000, 0x7fffffff);
+}
+
+/* hpet_time_init(): the kernel looks for its timers, after its console. */
+static void add_timers(void)
+{
+	strcpy(kc_pointer(KC_DEVICE_BASE + NAME), "kocoon");
+	kc_add_console();
+	add_source();
+	add_event();
+}
+
+static void replace(const char *name, uint64_t stub)
+{
+	if (kc_machine.booting)
+		kc_replace(kc_needed(name), stub);
+}
+
+void kc_clock_init(void)
+{
+	irqentry_enter = kc_needed("irqentry_enter");
+	irqentry_exit = kc_needed("irqentry_exit");
+	irq_enter_rcu = kc_needed("irq_enter_rcu");
+	irq_exit_rcu = kc_needed("irq_exit_rcu");
+	per_cpu_offset = kc_needed("__per_cpu_offset");
+	irq_regs = kc_needed("__irq_regs");
+	event_handler_at =
+		KC_DEVICE_BASE + EVENT + kc_offset("clock_event_device", "event_handler");
+	wait_stub = KC_STUB(wait_for_event);
+	stuck_stub = KC_STUB(stuck);
+	read_stub = KC_STUB(read_clock);
+	next_event_stub = KC_STUB(set_next_event);
+	shut_down_stub = KC_STUB(shut_down);
+	accept_stub = KC_STUB(accept_state);
+	replace("hpet_time_init", KC_STUB(add_timers));
+	replace("calibrate_delay", KC_STUB(calibrate_delay));
+	replace("__delay", KC_STUB(delay_loops));
+	replace("__udelay", KC_STUB(delay_usec));
+	replace("__ndelay", KC_STUB(delay_nsec));
+	replace("__const_udelay", KC_STUB(delay_scaled));
+	replace("native_sched_clock", KC_STUB(sched_clock));
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The public functions: machines, and modprobe's part of loading a module. */
+#include "kocoon/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "elf/elf.h"
+#include "kernel/kernel.h"
+#include "machine/booted.h"
+#include "machine/process.h"
+
+enum { DEPTH_MAX = 64 };
+
+struct kocoon_machine {
+	const struct kocoon_booted *booted;
+	struct kc_process process;
+	char **loaded; /* names, oldest first */
+	size_t loaded_count;
+	char *bytes; /* KC_TELL_MAX + 1, of what it said last */
+	unsigned int depth; /* of dependencies and requests */
+	kocoon_machine_log_fn *log;
+	void *log_context;
+};
+
+int kocoon_machine_start(const struct kocoon_booted *booted, kocoon_machine_log_fn *log,
+			 void *log_context, struct kocoon_machine **machine_ret)
+{
+	struct kocoon_machine *machine = calloc(1, sizeof(*machine));
+	struct kc_child child = { .kernel = booted->kernel, .file = booted->file };
+	int err;
+
+	if (!machine)
+		return -ENOMEM;
+	machine->booted = booted;
+	machine->log = log;
+	machine->log_context = log_context;
+	machine->process = (struct kc_process){ .channel = -1, .timeout = booted->timeout };
+	machine->bytes = malloc(KC_TELL_MAX + 1);
+	err = machine->bytes ? kc_process_start(&machine->process, &child) : -ENOMEM;
+	if (err) {
+		kocoon_machine_free(machine);
+		return err;
+	}
+	*machine_ret = machine;
+	return 0;
+}
+
+void kocoon_machine_free(struct kocoon_machine *machine)
+{
+	if (!machine)
+		return;
+	kc_process_stop(&machine->process);
+	for (size_t i = 0; i < machine->loaded_count; i++)
+		free(machine->loaded[i]);
+	free(machine->loaded);
+	free(machine->bytes);
+	free(machine);
+}
+
+const char *kocoon_machine_end(const struct kocoon_machine *machine)
+{
+	return *machine->process.end ? machine->process.end : NULL;
+}
+
+const char *kocoon_machine_loaded(const struct kocoon_machine *machine, size_t index)
+{
+	return index < machine->loaded_count ? machine->loaded[index] : NULL;
+}
+
+/* ---- which are loaded ---- */
+
+static bool is_loaded(const struct kocoon_machine *machine, const char *name)
+{
+	for (size_t i = 0; i < machine->loaded_count; i++)
+		if (!strcmp(machine->loaded[i], name))
+			return true;
+	return false;
+}
+
+static int note_loaded(struct kocoon_machine *machine, const char *name)
+{
+	char **more = reallocarray(machine->loaded, machine->loaded_count + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	machine->loaded = more;
+	more[machine->loaded_count] = strdup(name);
+	if (!more[machine->loaded_count])
+		return -ENOMEM;
+	machine->loaded_count++;
+	return 0;
+}
+
+static void note_removed(struct kocoon_machine *machine, const char *name)
+{
+	for (size_t i = 0; i < machine->loaded_count; i++) {
+		if (strcmp(machine->loaded[i], name) != 0)
+			continue;
+		free(machine->loaded[i]);
+		machine->loaded_count--;
+		memmove(&machine->loaded[i], &machine->loaded[i + 1],
+			(machine->loaded_count - i) * sizeof(*machine->loaded));
+		return;
+	}
+}
+
+/* ---- answers ---- */
+
+static int insert(struct kocoon_machine *machine, const char *path, const char *args,
+		  struct kocoon_machine_result *result_ret);
+
+/* The kernel calls modprobe. */
+static int serve_request(struct kocoon_machine *machine)
+{
+	struct kocoon_machine_result result = { .err = -ENOENT };
+	const struct kocoon_tree *tree = machine->booted->tree;
+	const char *path = tree ? kocoon_tree_find(tree, machine->bytes) : NULL;
+	int err = path ? insert(machine, path, NULL, &result) : 0;
+
+	if (err)
+		return err;
+	return kc_process_ask(&machine->process, KC_ASK_END, result.err || result.oops,
+			      kc_span("", 0), kc_span("", 0));
+}
+
+/* Hears until the answer is there; what it said of a file goes to `text`. */
+static int wait_for_answer(struct kocoon_machine *machine, struct kc_buffer *text,
+			   struct kc_done *done_ret)
+{
+	for (;;) {
+		struct kc_tell tell;
+		int err = kc_process_hear(&machine->process, &tell, machine->bytes);
+
+		if (err)
+			return err;
+		if (tell.kind == KC_TELL_DONE && tell.len == sizeof(*done_ret)) {
+			memcpy(done_ret, machine->bytes, sizeof(*done_ret));
+			return 0;
+		}
+		if (tell.kind == KC_TELL_LOG)
+			kc_pass_log(machine->log, machine->log_context, machine->bytes, tell.len);
+		else if (tell.kind == KC_TELL_TEXT && text)
+			err = kc_buffer_append(text, machine->bytes, tell.len);
+		else if (tell.kind == KC_TELL_WANT)
+			err = serve_request(machine);
+		if (err)
+			return err;
+	}
+}
+
+static int ask(struct kocoon_machine *machine, enum kc_ask_kind kind, struct kc_span first,
+	       struct kc_span second, struct kc_buffer *text, struct kc_done *done_ret)
+{
+	int err = kc_process_ask(&machine->process, kind, 0, first, second);
+
+	return err ? err : wait_for_answer(machine, text, done_ret);
+}
+
+static struct kocoon_machine_result result_of(const struct kc_done *done)
+{
+	return (struct kocoon_machine_result){ .err = done->status,
+					       .oops = done->died != 0,
+					       .nsec = done->nsec };
+}
+
+/* ---- modprobe ---- */
+
+static struct kc_span section_named(const struct kc_elf *elf, const char *name)
+{
+	struct kc_span bytes;
+	Elf64_Shdr shdr;
+
+	for (uint64_t i = 1; kc_elf_shdr(elf->sections, i, &shdr); i++) {
+		const char *found = kc_span_string(elf->names, shdr.sh_name);
+
+		if (found && !strcmp(found, name) &&
+		    kc_span_sub(elf->file, shdr.sh_offset, shdr.sh_size, &bytes))
+			return bytes;
+	}
+	return kc_span("", 0);
+}
+
+/* A copy of a text of .modinfo; NULL: there is none, or no memory. */
+static char *modinfo(struct kc_span image, const char *tag)
+{
+	size_t len = strlen(tag);
+	struct kc_span texts;
+	struct kc_elf elf;
+
+	if (kc_elf_open(image, &elf))
+		return NULL;
+	texts = section_named(&elf, ".modinfo");
+	for (uint64_t at = 0; at < texts.len; at++) {
+		const char *text = kc_span_string(texts, at);
+
+		if (!text)
+			return NULL;
+		if (!strncmp(text, tag, len) && text[len] == '=')
+			return strdup(text + len + 1);
+		at += strlen(text);
+	}
+	return NULL;
+}
+
+/* Those of a list with commas, in its order; missing ones are for the kernel to miss. */
+static int insert_dependencies(struct kocoon_machine *machine, char *list,
+			       struct kocoon_machine_result *result_ret)
+{
+	char *rest = NULL;
+	int err = 0;
+
+	*result_ret = (struct kocoon_machine_result){ 0 };
+	for (char *name = strtok_r(list, ",", &rest); name && !err;
+	     name = strtok_r(NULL, ",", &rest)) {
+		const char *path = kocoon_tree_find(machine->booted->tree, name);
+
+		if (is_loaded(machine, name) || !path)
+			continue;
+		err = insert(machine, path, NULL, result_ret);
+		if (result_ret->err == -EEXIST)
+			result_ret->err = 0;
+		if (result_ret->err || result_ret->oops)
+			break;
+	}
+	return err;
+}
+
+static int insert_image(struct kocoon_machine *machine, struct kc_span image, const char *args,
+			struct kocoon_machine_result *result_ret)
+{
+	char *depends = modinfo(image, "depends"), *name = modinfo(image, "name");
+	struct kocoon_machine_result first = { 0 };
+	struct kc_done done;
+	int err = 0;
+
+	if (depends && machine->booted->tree)
+		err = insert_dependencies(machine, depends, &first);
+	*result_ret = first;
+	if (!err && !first.err && !first.oops) {
+		err = ask(machine, KC_ASK_LOAD, image,
+			  kc_span(args ? args : "", args ? strlen(args) : 0), NULL, &done);
+		if (!err)
+			*result_ret = result_of(&done);
+		if (!err && !result_ret->err && !result_ret->oops && name)
+			err = note_loaded(machine, name);
+	}
+	free(depends);
+	free(name);
+	return err;
+}
+
+static int insert(struct kocoon_machine *machine, const char *path, const char *args,
+		  struct kocoon_machine_result *result_ret)
+{
+	static const struct kc_decompressor none = { .format = KC_FORMAT_NONE };
+	struct kc_unpacker unpacker = { 0 };
+	struct kc_buffer file = { 0 }, unpacked = { 0 };
+	enum kc_format format;
+	struct kc_span image;
+	int err;
+
+	if (machine->depth == DEPTH_MAX)
+		return -ELOOP;
+	machine->depth++;
+	err = kc_read_file(path, KC_MODULE_IMAGE_MAX, &file, NULL);
+	if (!err)
+		err = kc_module_decompress(&none, kc_buffer_span(&file), &unpacker, &unpacked, NULL,
+					   &format, &image);
+	if (!err)
+		err = insert_image(machine, image, args, result_ret);
+	machine->depth--;
+	kc_unpacker_deinit(&unpacker);
+	kc_buffer_deinit(&unpacked);
+	kc_buffer_deinit(&file);
+	return err;
+}
+
+int kocoon_machine_insert(struct kocoon_machine *machine, const char *path, const char *args,
+			  struct kocoon_machine_result *result_ret)
+{
+	kc_process_start_clock(&machine->process);
+	return insert(machine, path, args, result_ret);
+}
+
+int kocoon_machine_remove(struct kocoon_machine *machine, const char *name,
+			  struct kocoon_machine_result *result_ret)
+{
+	struct kc_done done;
+	int err;
+
+	kc_process_start_clock(&machine->process);
+	err = ask(machine, KC_ASK_UNLOAD, kc_span(name, strlen(name)), kc_span("", 0), NULL, &done);
+	if (err)
+		return err;
+	*result_ret = result_of(&done);
+	if (!done.status && !done.died)
+		note_removed(machine, name);
+	return 0;
+}
+
+int kocoon_machine_read(struct kocoon_machine *machine, const char *path, char **text_ret,
+			size_t *len_ret)
+{
+	struct kc_buffer text = { 0 };
+	struct kc_done done = { 0 };
+	int err;
+
+	kc_process_start_clock(&machine->process);
+	err = ask(machine, KC_ASK_READ, kc_span(path, strlen(path)), kc_span("", 0), &text, &done);
+	if (!err)
+		err = done.status;
+	if (!err)
+		err = kc_buffer_append(&text, "", 1);
+	if (err) {
+		kc_buffer_deinit(&text);
+		return err;
+	}
+	*text_ret = (char *)text.data;
+	*len_ret = text.len - 1;
+	return 0;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The machine: a stock kernel's own code, mapped into a process and run there. We are the hardware;
+ * the kernel is the kernel.
+ *
+ * Memory is laid out as on the real machine, only lower: "physical" memory is one mapping at
+ * KC_RAM_BASE, which is the kernel's direct map (page_offset_base), and the image lies in it at its
+ * physical address. So __pa(), __va() and virt_to_page() of anything are true, and all of the
+ * kernel's text and data is below 2 GiB, as code compiled for sign-extended 32-bit addresses needs.
+ *
+ * Once booted, the machine is a file: a header, the memory, the array of struct page (template.c).
+ * Every machine that works is such a file, mapped copy-on-write by a process of its own (box.c).
+ *
+ * There is one machine in a process: signal handlers and functions that stand in for the kernel's
+ * have no argument that could say which. All of this folder but box.c and machine.c is of that
+ * process, which is a child and may be lost.
+ */
+#ifndef KC_MACHINE_MACHINE_H
+#define KC_MACHINE_MACHINE_H
+
+#include "kernel/kernel.h"
+
+/* Addresses that are free in a process of a position-independent program. */
+#define KC_STUB_BASE UINT64_C(0x8000000)
+#define KC_DEVICE_BASE UINT64_C(0x8100000)
+#define KC_RAM_BASE UINT64_C(0x10000000)
+#define KC_MODULE_END UINT64_C(0x7ffff000) /* modules: from behind the memory up to here */
+#define KC_VMEMMAP_BASE UINT64_C(0x100000000000)
+#define KC_VMALLOC_BASE UINT64_C(0x200000000000)
+#define KC_VMALLOC_END UINT64_C(0x400000000000)
+#define KC_LINK_BASE UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
+
+enum {
+	KC_MACHINE_PAGE = 4096,
+	KC_DEVICE_SIZE = 0x10000,
+	KC_STRUCT_PAGE_MAX = 64, /* bytes of a struct page */
+	KC_INTERRUPTS_ON = 0x200, /* of the flags register */
+};
+
+/* What of a machine is neither memory nor made again by each process; kept in its file. */
+struct kc_machine_state {
+	uint64_t ram_size;
+	uint64_t now; /* ns of the machine's own time */
+	uint64_t next_event; /* when its timer fires; 0: it is off */
+	uint64_t irq_flags;
+	uint64_t gs_base;
+	uint64_t cr0, cr2, cr3, cr4;
+};
+
+struct kc_machine {
+	const struct kocoon_kernel *kernel;
+	uint64_t shift; /* added to a link address */
+	const char *command_line;
+	bool booting; /* its memory is the file itself */
+	int file; /* template */
+	int channel; /* to the parent; -1: none */
+};
+
+extern struct kc_machine kc_machine;
+extern struct kc_machine_state kc_state;
+
+static inline void *kc_pointer(uint64_t address)
+{
+	return (void *)(uintptr_t)address; /* NOLINT: an address of this process */
+}
+
+/* Ends the process with a status of enum kc_machine_exit, after a message to the parent. */
+enum kc_machine_exit {
+	KC_EXIT_OK = 0,
+	KC_EXIT_UNFIT = 2, /* this kernel can't be hosted: the message says why */
+	KC_EXIT_DIED = 3, /* panic, triple fault */
+	KC_EXIT_STUCK = 4, /* nothing will ever happen */
+};
+_Noreturn void kc_machine_end(enum kc_machine_exit status, const char *format, ...) KC_PRINTF(2, 3);
+
+/* ---- image.c ---- */
+
+/* Copies the image into memory and relocates it. 0; -ENOEXEC. */
+KC_MUST_CHECK int kc_load_image(void);
+/* Address of a symbol in this process; 0: the kernel has none of that name. */
+uint64_t kc_symbol(const char *name);
+/* The same for what a machine can't do without: ends the process where there is none. */
+uint64_t kc_needed(const char *name);
+/* Offset of a member, by BTF; those of anonymous structures inside included. */
+uint32_t kc_offset(const char *structure, const char *member);
+
+/* ---- calls.c: between kernel and host ---- */
+
+/*
+ * Calls a function of the kernel. It may sleep, and others run meanwhile: from a task's own stack
+ * only (tasks.c), never from a function that kc_stub() made callable.
+ */
+uint64_t kc_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+/* An address below 2 GiB that kernel code calls a host function by, on the host's own stack. */
+uint64_t kc_stub(void (*function)(void));
+/* The same for assembly that keeps to what its callers expect, on their stack. */
+uint64_t kc_direct_stub(void (*function)(void));
+#define KC_STUB(function) kc_stub((void (*)(void))(function))
+/* Makes a kernel function a jump to `target`. */
+void kc_replace(uint64_t function, uint64_t target);
+KC_MUST_CHECK int kc_calls_init(void);
+
+/* ---- replaced.c ---- */
+
+/* Makes the stubs, in the same order in every process; and, while booting, the jumps to them. */
+void kc_replace_all(void);
+
+/* ---- paravirt.c ---- */
+
+void kc_take_over_pv_ops(void);
+void kc_set_gs(uint64_t base);
+
+/* ---- clock.c ---- */
+
+void kc_clock_init(void);
+/* Whether the timer fires now; it is off then. */
+bool kc_event_due(void);
+
+/* ---- exceptions.c ---- */
+
+KC_MUST_CHECK int kc_take_exceptions(void);
+/* Has the kernel write all tasks' stacks to its log, and ends the process. */
+_Noreturn void kc_show_tasks_and_end(const char *why);
+
+/* ---- mmu.c ---- */
+
+/* True: what the kernel's page tables say of the address stands now. */
+bool kc_mmu_fault(uint64_t address);
+/* Where the page at an address can be written in the direct map; NULL: nothing is there. */
+void *kc_mmu_alias(uint64_t address);
+void kc_mmu_flush_one(uint64_t address);
+void kc_mmu_flush(void);
+
+/* ---- template.c ---- */
+
+/* Bytes of the file of a machine with so much memory. */
+uint64_t kc_template_size(uint64_t ram_size);
+/* Maps a new machine's memory, shared with the file. */
+KC_MUST_CHECK int kc_template_map_new(uint64_t ram_size);
+/* Maps a booted machine's memory copy-on-write. -EBADMSG: it is none. */
+KC_MUST_CHECK int kc_template_map(void);
+/* vmemmap_populate() of a part of the array of struct page. */
+KC_MUST_CHECK int kc_template_map_pages(uint64_t from, uint64_t to);
+/* Says that the machine has booted. */
+KC_MUST_CHECK int kc_template_finish(void);
+
+/* ---- console.c ---- */
+
+/* Registers a console of the kernel's, whose lines go to the parent. */
+void kc_add_console(void);
+uint64_t kc_console_stub(void);
+
+/* ---- tasks.c ---- */
+
+void kc_tasks_init(void);
+/* The top of a new stack for host code that runs in a task. */
+uint64_t kc_task_stack(void);
+/* A system call, as if by the current task. */
+int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
+/*
+ * Runs a function in a task of its own, on a stack of its own, and waits for its end. 0; 1: the
+ * task was killed, by an oops; or -errno: there was no task.
+ */
+int kc_run_task(void (*function)(void *), void *argument);
+/* kernel_execve() of the first task: the kernel has booted. */
+int kc_first_execve(const char *path, const char *const *arguments, const char *const *environment);
+
+/* ---- guest.c ---- */
+
+/* The first task's work: what the parent asks for, until it hangs up. On its own stack. */
+_Noreturn void kc_guest(void);
+void kc_tell(unsigned int kind, const void *data, size_t len);
+/* For request_module(): has the parent find modules, loads them. 0 or a positive status. */
+int kc_guest_modprobe(const char *const *arguments);
+
+#endif

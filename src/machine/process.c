@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "machine/process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine/sandbox.h"
+
+enum { GRACE_MSEC = 2000 /* for a machine that is to show its tasks */ };
+
+static uint64_t milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int kc_process_start(struct kc_process *process, const struct kc_child *child)
+{
+	struct kc_child mine = *child;
+	int channels[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels))
+		return -errno;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		mine.channel = channels[1];
+		if (kc_sandbox_enter(mine.channel, mine.file))
+			_exit(2);
+		kc_child(&mine);
+	}
+	close(channels[1]);
+	if (pid < 0) {
+		int err = -errno;
+
+		close(channels[0]);
+		return err;
+	}
+	process->pid = pid;
+	process->channel = channels[0];
+	return 0;
+}
+
+static void reap(struct kc_process *process)
+{
+	while (waitpid(process->pid, &process->status, 0) < 0 && errno == EINTR)
+		;
+	process->pid = 0;
+	close(process->channel);
+	process->channel = -1;
+}
+
+void kc_process_stop(struct kc_process *process)
+{
+	if (!process->pid)
+		return;
+	kill(process->pid, SIGKILL);
+	reap(process);
+}
+
+static void note_end(struct kc_process *process)
+{
+	reap(process);
+	if (*process->end)
+		return;
+	if (WIFSIGNALED(process->status))
+		snprintf(process->end, sizeof(process->end), "the machine was killed by signal %d",
+			 WTERMSIG(process->status));
+	else
+		snprintf(process->end, sizeof(process->end), "the machine ended with status %d",
+			 WEXITSTATUS(process->status));
+}
+
+void kc_process_start_clock(struct kc_process *process)
+{
+	process->deadline = milliseconds() + (uint64_t)process->timeout * 1000;
+}
+
+static bool put(int fd, const void *bytes, size_t len)
+{
+	while (len) {
+		ssize_t done = send(fd, bytes, len, MSG_NOSIGNAL);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		bytes = (const uint8_t *)bytes + done;
+		len -= (size_t)done;
+	}
+	return true;
+}
+
+int kc_process_ask(struct kc_process *process, enum kc_ask_kind kind, uint32_t flags,
+		   struct kc_span first, struct kc_span second)
+{
+	const struct kc_ask ask = { kind, flags, first.len, second.len };
+
+	if (!process->pid)
+		return -EHOSTDOWN;
+	if (put(process->channel, &ask, sizeof(ask)) &&
+	    put(process->channel, first.data, first.len) &&
+	    put(process->channel, second.data, second.len))
+		return 0;
+	/* What it last said is still to be heard. */
+	return 0;
+}
+
+/* The deadline has passed: it may say what its tasks do, for a while. */
+static int out_of_time(struct kc_process *process)
+{
+	if (!*process->end) {
+		snprintf(process->end, sizeof(process->end), "no answer within %u s",
+			 process->timeout);
+		kill(process->pid, SIGUSR1);
+		process->deadline = milliseconds() + GRACE_MSEC;
+		return 0;
+	}
+	kc_process_stop(process);
+	return -ETIMEDOUT;
+}
+
+static int get(struct kc_process *process, void *bytes, size_t len)
+{
+	while (len) {
+		struct pollfd ready = { .fd = process->channel, .events = POLLIN };
+		uint64_t now = milliseconds();
+		ssize_t done;
+		int err = 0;
+
+		if (now >= process->deadline)
+			err = out_of_time(process);
+		if (err)
+			return err;
+		if (poll(&ready, 1, (int)(process->deadline - now) + 1) <= 0)
+			continue;
+		done = recv(process->channel, bytes, len, 0);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0) {
+			note_end(process);
+			return -EHOSTDOWN;
+		}
+		bytes = (uint8_t *)bytes + done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
+int kc_process_hear(struct kc_process *process, struct kc_tell *tell_ret, char *bytes)
+{
+	int err = process->pid ? get(process, tell_ret, sizeof(*tell_ret)) : -EHOSTDOWN;
+
+	if (!err && tell_ret->len > KC_TELL_MAX) {
+		snprintf(process->end, sizeof(process->end), "the machine says what it can't");
+		kc_process_stop(process);
+		err = -EHOSTDOWN;
+	}
+	if (!err)
+		err = get(process, bytes, tell_ret->len);
+	if (err)
+		return err;
+	bytes[tell_ret->len] = 0;
+	if (tell_ret->kind == KC_TELL_END && !*process->end)
+		snprintf(process->end, sizeof(process->end), "%s", bytes);
+	return 0;
+}

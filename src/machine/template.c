@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The machine as a file: a page of header, the memory, the array of struct page, the devices' page.
+ * A machine that boots maps the file shared; once it has booted it says so in the header, and any
+ * number of machines map the file copy-on-write and go on from there.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "machine/machine.h"
+
+static const char magic[16] = "kocoon machine 1";
+
+struct header {
+	char magic[16];
+	struct kc_machine_state state;
+};
+
+static uint64_t pages_size(uint64_t ram_size)
+{
+	return ram_size / KC_MACHINE_PAGE * KC_STRUCT_PAGE_MAX;
+}
+
+static uint64_t pages_offset(uint64_t ram_size)
+{
+	return KC_MACHINE_PAGE + ram_size;
+}
+
+uint64_t kc_template_size(uint64_t ram_size)
+{
+	return pages_offset(ram_size) + pages_size(ram_size) + KC_DEVICE_SIZE;
+}
+
+static int map(uint64_t address, uint64_t size, int protection, int flags, uint64_t offset)
+{
+	void *at = mmap(kc_pointer(address), size, protection, flags | MAP_NORESERVE,
+			kc_machine.file, (off_t)offset);
+
+	return at == MAP_FAILED ? -errno : 0;
+}
+
+static int map_memory(int sharing)
+{
+	const int all = PROT_READ | PROT_WRITE | PROT_EXEC, data = PROT_READ | PROT_WRITE;
+	uint64_t ram = kc_state.ram_size;
+	int err = map(KC_RAM_BASE, ram, all, sharing | MAP_FIXED_NOREPLACE, KC_MACHINE_PAGE);
+
+	if (!err)
+		err = map(KC_DEVICE_BASE, KC_DEVICE_SIZE, data, sharing | MAP_FIXED_NOREPLACE,
+			  pages_offset(ram) + pages_size(ram));
+	return err;
+}
+
+int kc_template_map_new(uint64_t ram_size)
+{
+	if (ftruncate(kc_machine.file, (off_t)kc_template_size(ram_size)))
+		return -errno;
+	kc_state.ram_size = ram_size;
+	return map_memory(MAP_SHARED);
+}
+
+int kc_template_map_pages(uint64_t from, uint64_t to)
+{
+	from &= ~(uint64_t)(KC_MACHINE_PAGE - 1);
+	to = (to + KC_MACHINE_PAGE - 1) & ~(uint64_t)(KC_MACHINE_PAGE - 1);
+	if (from < KC_VMEMMAP_BASE || to - KC_VMEMMAP_BASE > pages_size(kc_state.ram_size))
+		return -ENOMEM;
+	return map(from, to - from, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		   pages_offset(kc_state.ram_size) + from - KC_VMEMMAP_BASE);
+}
+
+int kc_template_finish(void)
+{
+	struct header header = { .state = kc_state };
+
+	memcpy(header.magic, magic, sizeof(magic));
+	return pwrite(kc_machine.file, &header, sizeof(header), 0) == sizeof(header) ? 0 : -EIO;
+}
+
+int kc_template_map(void)
+{
+	struct header header;
+	struct stat status;
+	int err;
+
+	if (pread(kc_machine.file, &header, sizeof(header), 0) != sizeof(header) ||
+	    memcmp(header.magic, magic, sizeof(magic)) != 0 || fstat(kc_machine.file, &status) ||
+	    (uint64_t)status.st_size != kc_template_size(header.state.ram_size))
+		return -EBADMSG;
+	kc_state = header.state;
+	err = map_memory(MAP_PRIVATE);
+	if (!err)
+		err = map(KC_VMEMMAP_BASE, pages_size(kc_state.ram_size), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_FIXED_NOREPLACE, pages_offset(kc_state.ram_size));
+	return err;
+}
