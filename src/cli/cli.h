@@ -22,6 +22,7 @@ enum cli_status {
 	CLI_OK = 0,
 	CLI_REFUSED = 1, /* a module was refused, or what was asked for is not there */
 	CLI_FAILED = 2, /* usage or environment */
+	CLI_DIED = 3, /* a machine died */
 };
 
 struct cli {

@@ -59,6 +59,7 @@ struct run {
 	struct progress progress;
 	pthread_mutex_t mutex; /* what follows, and the output */
 	size_t next, done, failed;
+	bool died; /* a machine, or a task in it */
 	char *const *paths;
 	size_t count;
 };
@@ -266,6 +267,8 @@ static void report(struct run *run, const struct trial *trial)
 	pthread_mutex_lock(&run->mutex);
 	run->done++;
 	run->failed += !ok;
+	run->died |= trial->outcome == RUN_OOPS || trial->outcome == RUN_TIMEOUT ||
+		     trial->outcome == RUN_DIED;
 	progress_clear(&run->progress);
 	if (run->cli->options.json)
 		print_json(run, trial);
@@ -389,6 +392,7 @@ static int boot(struct run *run)
 	const struct kocoon_machine_options options = {
 		.size = sizeof(options),
 		.cache = cache,
+		.timeout = cli->options.timeout,
 		.tree = cli->tree,
 		.log = print_boot_line,
 		.log_context = cli,
@@ -424,7 +428,8 @@ int cmd_run(struct cli *cli)
 	else
 		status = run_one(&run);
 	kocoon_booted_free(run.booted);
+	/* Of a whole tree, the lines say which. */
 	if (!status && run.failed)
-		status = CLI_REFUSED;
+		status = run.died && !all ? CLI_DIED : CLI_REFUSED;
 	return status;
 }

@@ -17,7 +17,7 @@ enum kind {
 	KIND_TEXT,
 	KIND_LIST,
 	KIND_ADDRESS, /* a uint64_t, and the bool has_... right before it */
-	KIND_THREADS,
+	KIND_COUNT,
 	KIND_COLOR,
 };
 
@@ -35,7 +35,7 @@ enum {
 	POLICY_VERBS = VERB_INFO | VERB_CHECK | VERB_MAP | VERB_LINK,
 	FIRST_LONG = 256, /* getopt_long's values: above all letters */
 	MAX_ROWS = 48,
-	MAX_THREADS = 1024,
+	MAX_COUNT = 1024,
 };
 
 #define MEMBER(member) offsetof(struct cli_options, member)
@@ -43,6 +43,8 @@ enum {
 static const struct row rows[] = {
 	{ "all", 'a', KIND_FLAG, MEMBER(all), VERB_CHECK | VERB_RUN, NULL,
 	  "every module of the tree" },
+	{ "timeout", 0, KIND_COUNT, MEMBER(timeout), VERB_RUN, "SECONDS",
+	  "what an init or an exit may take (default: 60)" },
 	{ "exports", 0, KIND_FLAG, MEMBER(exports), VERB_KERNEL, NULL,
 	  "list the exported symbols" },
 	{ "svg", 0, KIND_FLAG, MEMBER(svg), VERB_MAP, NULL, "draw a picture instead (SVG)" },
@@ -75,7 +77,7 @@ static const struct row rows[] = {
 	{ "output", 'o', KIND_TEXT, MEMBER(output), VERB_ALL, "FILE",
 	  "write to FILE instead of standard output" },
 	{ "json", 0, KIND_FLAG, MEMBER(json), VERB_ALL, NULL, "JSON, one object a line" },
-	{ "jobs", 'j', KIND_THREADS, MEMBER(policy.threads), VERB_ALL, "N",
+	{ "jobs", 'j', KIND_COUNT, MEMBER(policy.threads), VERB_ALL, "N",
 	  "threads (default: one a processor)" },
 	{ "quiet", 'q', KIND_FLAG, MEMBER(quiet), VERB_ALL, NULL, "only what went wrong" },
 	{ "verbose", 'v', KIND_FLAG, MEMBER(verbose), VERB_ALL, NULL, "more" },
@@ -125,14 +127,14 @@ bool options_parse_address(const char *text, uint64_t *address_ret)
 	return true;
 }
 
-static bool parse_threads(const char *text, unsigned int *threads_ret)
+static bool parse_count(const char *text, unsigned int *threads_ret)
 {
 	size_t length = strlen(text);
 
 	if (!length || length > 4 || strspn(text, "0123456789") != length)
 		return false;
 	unsigned long threads = strtoul(text, NULL, 10);
-	if (!threads || threads > MAX_THREADS)
+	if (!threads || threads > MAX_COUNT)
 		return false;
 	*threads_ret = (unsigned int)threads;
 	return true;
@@ -183,11 +185,11 @@ static int store(struct parser *parser, const struct row *row, const char *value
 					   "--%s=%s is not an address: write it as 0x and up to 16 "
 					   "hexadecimal digits",
 					   row->name, value);
-	case KIND_THREADS:
-		if (parse_threads(value, member))
+	case KIND_COUNT:
+		if (parse_count(value, member))
 			return CLI_OK;
 		return options_usage_error(parser->verb, "--%s=%s is not a number from 1 to %d",
-					   row->name, value, MAX_THREADS);
+					   row->name, value, MAX_COUNT);
 	case KIND_COLOR:
 		if (parse_color(value, member))
 			return CLI_OK;

@@ -50,6 +50,7 @@ struct cli_options {
 	bool all;
 	bool exports;
 	bool svg;
+	unsigned int timeout; /* seconds; 0: the library's own */
 	bool has_at;
 	uint64_t at;
 	struct cli_list keys;

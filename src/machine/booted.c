@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "kernel/kernel.h"
+#include "machine/machine.h"
 #include "machine/process.h"
 
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
@@ -108,14 +109,15 @@ static char *cache_path(const struct kocoon_kernel *kernel, const char *folder,
 	return path;
 }
 
-/* Only a file of our own that nobody else may write. -1: there is none. */
+/* Only a whole one of our own that nobody else may write. -1: there is none. */
 static int open_cached(const char *path)
 {
 	struct stat status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd >= 0 && (fstat(fd, &status) || !S_ISREG(status.st_mode) ||
-			status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH))) {
+	if (fd >= 0 &&
+	    (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+	     status.st_mode & (S_IWGRP | S_IWOTH) || !kc_template_is_whole(fd))) {
 		close(fd);
 		return -1;
 	}

@@ -28,6 +28,14 @@ enum kc_tell_kind {
 	KC_TELL_END, /* why the machine ends, in words */
 };
 
+/* How a machine's process exits. */
+enum kc_machine_exit {
+	KC_EXIT_OK = 0,
+	KC_EXIT_UNFIT = 2, /* this kernel can't be hosted: the message says why */
+	KC_EXIT_DIED = 3, /* panic, triple fault */
+	KC_EXIT_STUCK = 4, /* nothing will ever happen, or not in time */
+};
+
 enum { KC_TELL_MAX = 1 << 16 };
 
 struct kc_tell {

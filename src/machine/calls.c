@@ -76,12 +76,11 @@ void kc_replace(uint64_t function, uint64_t target)
 int kc_calls_init(void)
 {
 	const int all = PROT_READ | PROT_WRITE | PROT_EXEC;
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	uint8_t *stack = mmap(NULL, HOST_STACK, PROT_READ | PROT_WRITE, flags | MAP_STACK, -1, 0);
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+	uint8_t *stack = kc_map_new(HOST_STACK);
 
-	if (stack == MAP_FAILED || mmap(kc_pointer(KC_STUB_BASE), (size_t)STUB_SIZE * STUB_COUNT,
-					all, flags | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
-		return -errno;
+	if (!stack)
+		return -ENOMEM;
 	kc_host_stack = (uint64_t)(uintptr_t)(stack + HOST_STACK - 64);
-	return 0;
+	return kc_map_at(KC_STUB_BASE, (uint64_t)STUB_SIZE * STUB_COUNT, all, flags, -1, 0);
 }

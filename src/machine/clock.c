@@ -85,7 +85,8 @@ bool kc_event_due(void)
 /* The processor has nothing to do: on to the next event. False: there is none. */
 static uint64_t wait_for_event(void)
 {
-	if (!kc_state.next_event)
+	if (!kc_state.next_event ||
+	    (kc_machine.patience_ends && kc_state.now > kc_machine.patience_ends))
 		return 0;
 	if (kc_state.now < kc_state.next_event)
 		kc_state.now = kc_state.next_event;
@@ -95,7 +96,7 @@ static uint64_t wait_for_event(void)
 
 static void stuck(void)
 {
-	kc_show_tasks_and_end("nothing will ever happen: all tasks wait");
+	kc_show_tasks_and_end("all tasks wait, and nothing is to come that they wait for");
 }
 
 /* struct pt_regs, as far as code in an interrupt looks at them. */

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -34,7 +33,7 @@ struct regs {
 _Static_assert(offsetof(struct regs, ip) == 0x80 && offsetof(struct regs, sp) == 0x98, "entry.S");
 
 static uint64_t text, text_end;
-static uint64_t page_fault, protection_fault, invalid_op, divide_error, breakpoint;
+static uint64_t page_fault, protection_fault, invalid_op, divide_error, breakpoint, report_bug;
 
 static bool is_kernel_code(uint64_t address)
 {
@@ -78,6 +77,22 @@ static void enter(ucontext_t *context, uint64_t handler, uint64_t error)
 	r[REG_RDX] = (greg_t)handler;
 	r[REG_RSP] = (greg_t)at;
 	r[REG_RIP] = (greg_t)(uintptr_t)kc_enter_exception;
+}
+
+/*
+ * An invalid opcode may be a WARN or a BUG. The kernel's own handler would not look for one below
+ * its usual addresses. On the kernel's stack.
+ */
+__attribute__((no_stack_protector)) static void on_invalid_op(struct regs *regs, uint64_t error)
+{
+	enum { UD2 = 0x0b0f, UD2_SIZE = 2, TYPE_WARN = 1 };
+
+	(void)error;
+	if (kc_load16(kc_pointer(regs->ip)) == UD2 &&
+	    kc_call(report_bug, regs->ip, (uint64_t)(uintptr_t)regs, 0, 0) == TYPE_WARN)
+		regs->ip += UD2_SIZE;
+	else
+		kc_call(invalid_op, (uint64_t)(uintptr_t)regs, 0, 0, 0);
 }
 
 /* ---- privileged instructions ---- */
@@ -214,7 +229,7 @@ static void on_fault(int signal, siginfo_t *info, void *opaque)
 		if (!emulate(context))
 			enter(context, protection_fault, (uint64_t)r[REG_ERR]);
 	} else if (signal == SIGILL) {
-		enter(context, invalid_op, 0);
+		enter(context, (uint64_t)(uintptr_t)on_invalid_op, 0);
 	} else if (signal == SIGFPE) {
 		enter(context, divide_error, 0);
 	} else if (signal == SIGTRAP) {
@@ -283,11 +298,11 @@ int kc_take_exceptions(void)
 	page_fault = kc_needed("exc_page_fault");
 	protection_fault = kc_needed("exc_general_protection");
 	invalid_op = kc_needed("exc_invalid_op");
+	report_bug = kc_needed("report_bug");
 	divide_error = kc_needed("exc_divide_error");
 	breakpoint = kc_needed("exc_int3");
-	stack.ss_sp = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			   -1, 0);
-	if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL))
+	stack.ss_sp = kc_map_new(SIGNAL_STACK);
+	if (!stack.ss_sp || sigaltstack(&stack, NULL))
 		return -errno;
 	for (size_t i = 0; i < KC_ARRAY_SIZE(faults) && !err; i++)
 		err = handle(faults[i], on_fault, SA_NODEFER);

@@ -15,6 +15,9 @@
 #include "machine/box.h"
 #include "machine/machine.h"
 
+/* Longer than anything in a kernel waits for hardware that may be there. */
+#define PATIENCE (UINT64_C(600) * 1000000000)
+
 enum { SETTLE_MSEC = 20, CHUNK = 4096, NONBLOCK = 0x800 };
 
 /* ---- the channel ---- */
@@ -196,6 +199,7 @@ void kc_guest(void)
 
 		if (!receive(&question))
 			_exit(KC_EXIT_OK);
+		kc_machine.patience_ends = kc_state.now + PATIENCE;
 		answer_question(&question);
 		question_deinit(&question);
 	}

@@ -261,7 +261,7 @@ static int insert(struct kocoon_machine *machine, const char *path, const char *
 	struct kc_unpacker unpacker = { 0 };
 	struct kc_buffer file = { 0 }, unpacked = { 0 };
 	enum kc_format format;
-	struct kc_span image;
+	struct kc_span image = kc_span(NULL, 0);
 	int err;
 
 	if (machine->depth == DEPTH_MAX)

@@ -19,6 +19,7 @@
 #define KC_MACHINE_MACHINE_H
 
 #include "kernel/kernel.h"
+#include "machine/box.h"
 
 /* Addresses that are free in a process of a position-independent program. */
 #define KC_STUB_BASE UINT64_C(0x8000000)
@@ -52,6 +53,7 @@ struct kc_machine {
 	uint64_t shift; /* added to a link address */
 	const char *command_line;
 	bool booting; /* its memory is the file itself */
+	uint64_t patience_ends; /* ns of its own time; 0: never */
 	int file; /* template */
 	int channel; /* to the parent; -1: none */
 };
@@ -64,14 +66,16 @@ static inline void *kc_pointer(uint64_t address)
 	return (void *)(uintptr_t)address; /* NOLINT: an address of this process */
 }
 
-/* Ends the process with a status of enum kc_machine_exit, after a message to the parent. */
-enum kc_machine_exit {
-	KC_EXIT_OK = 0,
-	KC_EXIT_UNFIT = 2, /* this kernel can't be hosted: the message says why */
-	KC_EXIT_DIED = 3, /* panic, triple fault */
-	KC_EXIT_STUCK = 4, /* nothing will ever happen */
-};
+/* Ends the process, after a message to the parent. */
 _Noreturn void kc_machine_end(enum kc_machine_exit status, const char *format, ...) KC_PRINTF(2, 3);
+
+/* ---- map.c ---- */
+
+/* mmap() at an address; flags say what may stand there. 0; -errno. */
+KC_MUST_CHECK int kc_map_at(uint64_t address, uint64_t size, int protection, int flags, int file,
+			    uint64_t offset);
+/* Memory of the host's, for a stack; NULL: there is none. */
+void *kc_map_new(size_t size);
 
 /* ---- image.c ---- */
 
@@ -141,6 +145,8 @@ KC_MUST_CHECK int kc_template_map_new(uint64_t ram_size);
 KC_MUST_CHECK int kc_template_map(void);
 /* vmemmap_populate() of a part of the array of struct page. */
 KC_MUST_CHECK int kc_template_map_pages(uint64_t from, uint64_t to);
+/* Whether a file is a booted machine. For anybody. */
+bool kc_template_is_whole(int file);
 /* Says that the machine has booted. */
 KC_MUST_CHECK int kc_template_finish(void);
 

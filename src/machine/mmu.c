@@ -107,7 +107,7 @@ static void forget(size_t slot)
 static bool move_frame(uint64_t frame)
 {
 	uint64_t page = frame >> 12;
-	void *place = kc_pointer(KC_RAM_BASE + frame);
+	const void *place = kc_pointer(KC_RAM_BASE + frame);
 
 	if (moved_file < 0) {
 		moved_file = memfd_create("kocoon-moved", MFD_CLOEXEC);
@@ -118,8 +118,8 @@ static bool move_frame(uint64_t frame)
 	if (moved[page / 8] >> page % 8 & 1)
 		return true;
 	if (pwrite(moved_file, place, KC_MACHINE_PAGE, (off_t)frame) != KC_MACHINE_PAGE ||
-	    mmap(place, KC_MACHINE_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_FIXED,
-		 moved_file, (off_t)frame) == MAP_FAILED)
+	    kc_map_at(KC_RAM_BASE + frame, KC_MACHINE_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+		      MAP_SHARED | MAP_FIXED, moved_file, frame))
 		return false;
 	moved[page / 8] |= (uint8_t)(1 << page % 8);
 	return true;
@@ -137,8 +137,8 @@ static bool stand(uint64_t address, uint64_t entry)
 	int file = kc_machine.booting ? kc_machine.file : moved_file;
 	uint64_t offset = frame + (kc_machine.booting ? KC_MACHINE_PAGE : 0);
 
-	return mmap(kc_pointer(address), KC_MACHINE_PAGE, protection(entry), MAP_SHARED | MAP_FIXED,
-		    file, (off_t)offset) != MAP_FAILED;
+	return !kc_map_at(address, KC_MACHINE_PAGE, protection(entry), MAP_SHARED | MAP_FIXED, file,
+			  offset);
 }
 
 static bool is_mapped_by_tables(uint64_t address)

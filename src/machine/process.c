@@ -73,6 +73,8 @@ void kc_process_stop(struct kc_process *process)
 static void note_end(struct kc_process *process)
 {
 	reap(process);
+	process->late |=
+		WIFEXITED(process->status) && WEXITSTATUS(process->status) == KC_EXIT_STUCK;
 	if (*process->end)
 		return;
 	if (WIFSIGNALED(process->status))
@@ -121,7 +123,8 @@ int kc_process_ask(struct kc_process *process, enum kc_ask_kind kind, uint32_t f
 /* The deadline has passed: it may say what its tasks do, for a while. */
 static int out_of_time(struct kc_process *process)
 {
-	if (!*process->end) {
+	if (!process->late) {
+		process->late = true;
 		snprintf(process->end, sizeof(process->end), "no answer within %u s",
 			 process->timeout);
 		kill(process->pid, SIGUSR1);
@@ -151,7 +154,7 @@ static int get(struct kc_process *process, void *bytes, size_t len)
 			continue;
 		if (done <= 0) {
 			note_end(process);
-			return -EHOSTDOWN;
+			return process->late ? -ETIMEDOUT : -EHOSTDOWN;
 		}
 		bytes = (uint8_t *)bytes + done;
 		len -= (size_t)done;
@@ -161,7 +164,8 @@ static int get(struct kc_process *process, void *bytes, size_t len)
 
 int kc_process_hear(struct kc_process *process, struct kc_tell *tell_ret, char *bytes)
 {
-	int err = process->pid ? get(process, tell_ret, sizeof(*tell_ret)) : -EHOSTDOWN;
+	int gone = process->late ? -ETIMEDOUT : -EHOSTDOWN;
+	int err = process->pid ? get(process, tell_ret, sizeof(*tell_ret)) : gone;
 
 	if (!err && tell_ret->len > KC_TELL_MAX) {
 		snprintf(process->end, sizeof(process->end), "the machine says what it can't");

@@ -14,6 +14,7 @@ struct kc_process {
 	int channel; /* -1: none */
 	char end[512]; /* why it ended; "": it has not */
 	int status; /* of waitpid(), once it has ended */
+	bool late; /* it has ended for want of an answer */
 	unsigned int timeout; /* seconds */
 	uint64_t deadline; /* ms of the host's clock */
 };

@@ -109,6 +109,14 @@ static uint64_t yes(void)
 	return 1;
 }
 
+/* Where WARN and BUG may be: the kernel is where programs are elsewhere. */
+static int is_valid_bugaddr(uint64_t address)
+{
+	enum { UD2 = 0x0b0f };
+
+	return kc_load16(kc_pointer(address)) == UD2;
+}
+
 /*
  * Called when the processor is known and before alternatives are applied: with a feature that asks
  * for pv_ops, calls of them stay calls, instead of becoming the instructions themselves.
@@ -152,6 +160,7 @@ static const struct {
 	ROW("int3_selftest", keep_pv_ops, "a breakpoint, and the moment before alternatives"),
 	ROW("native_init_IRQ", nothing, "interrupt controllers"),
 	ROW("copy_from_kernel_nofault_allowed", yes, "the kernel is where programs are elsewhere"),
+	ROW("is_valid_bugaddr", is_valid_bugaddr, "the same"),
 	ROW("native_machine_emergency_restart", restart, "the reset line"),
 	ROW("native_machine_halt", restart, "the processor"),
 	ROW("native_machine_power_off", restart, "the power supply"),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a machine's process may still do. Kernel and modules make no system calls of the host's:
- * their code is below 4 GiB, and a call from there is stopped whatever it is. Ours makes a few, none
- * of which opens a file, a socket or another process, or sends a signal.
+ * their code is below 4 GiB, and a call from there is stopped whatever it is. Ours makes a few,
+ * none of which opens a file, a socket or another process, or sends a signal.
  */
 #include "machine/sandbox.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Tasks are the kernel's own, switched by its own scheduler; here is the processor's part of a
- * switch. Host code that calls kernel code which may sleep runs in a task, on a large stack of its
- * own instead of the task's, so that whoever runs meanwhile leaves it alone.
+ * switch. Host code that calls kernel code which may sleep runs in a task, on the task's stack where
+ * it needs little, or on a large one of its own, so that whoever runs meanwhile leaves it alone.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,9 +13,9 @@
 #include "machine/machine.h"
 
 enum { STACK_SIZE = 1 << 18, GUARD = 4096, KERNEL_STACK = 16384, ARGUMENTS = 21 };
-enum { SIGCHLD_NUMBER = 17, KILLED = 9, SIGNAL_MASK = 0x7f };
+enum { SIGCHLD_NUMBER = 17, SIGNAL_MASK = 0x7f };
 
-static uint64_t stack_offset, current_at, top_at, per_cpu_offset;
+static uint64_t stack_offset, current_at, top_at, per_cpu_offset, do_exit_at, system_calls;
 
 /* The C half of __switch_to(); segments, debug registers and FPU state are nobody's here. */
 static void *switch_to(void *previous, uint8_t *next)
@@ -32,6 +32,8 @@ void kc_tasks_init(void)
 	uint64_t stub = KC_STUB(switch_to);
 
 	per_cpu_offset = kc_needed("__per_cpu_offset");
+	do_exit_at = kc_needed("do_exit");
+	system_calls = kc_needed("sys_call_table");
 	stack_offset = kc_offset("task_struct", "stack");
 	current_at = kc_symbol("pcpu_hot");
 	if (current_at) {
@@ -44,32 +46,13 @@ void kc_tasks_init(void)
 		kc_replace(kc_needed("__switch_to"), stub);
 }
 
-static uint8_t *new_stack(void)
-{
-	uint8_t *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-
-	if (stack == MAP_FAILED)
-		return NULL;
-	if (mprotect(stack, GUARD, PROT_NONE)) {
-		munmap(stack, STACK_SIZE);
-		return NULL;
-	}
-	return stack;
-}
-
-static uint64_t top_of(uint8_t *stack)
-{
-	return (uint64_t)(uintptr_t)(stack + STACK_SIZE - 64);
-}
-
 uint64_t kc_task_stack(void)
 {
-	uint8_t *stack = new_stack();
+	uint8_t *stack = kc_map_new(STACK_SIZE);
 
-	if (!stack)
+	if (!stack || mprotect(stack, GUARD, PROT_NONE))
 		kc_machine_end(KC_EXIT_DIED, "no memory is left for a stack");
-	return top_of(stack);
+	return (uint64_t)(uintptr_t)(stack + STACK_SIZE - 64);
 }
 
 /* ---- tasks with work for the host ---- */
@@ -77,37 +60,26 @@ uint64_t kc_task_stack(void)
 struct work {
 	void (*function)(void *);
 	void *argument;
-	uint8_t *stack;
 };
 
-static void do_work(struct work *work)
+/* The task's first function, on its own stack: an oops's trace begins here. */
+__attribute__((force_align_arg_pointer, no_stack_protector)) static int do_work(struct work *work)
 {
 	work->function(work->argument);
-	kc_call(kc_needed("do_exit"), 0, 0, 0, 0);
-}
-
-/* On the task's own stack. */
-static int start_work(struct work *work)
-{
-	kc_start((uint64_t)(uintptr_t)do_work, (uint64_t)(uintptr_t)work, top_of(work->stack));
+	kc_call(do_exit_at, 0, 0, 0, 0);
+	return 0;
 }
 
 int kc_run_task(void (*function)(void *), void *argument)
 {
-	struct work work = { function, argument, new_stack() };
+	struct work work = { function, argument };
 	int32_t status = 0;
-	int pid;
+	int pid = (int)kc_call(kc_needed("user_mode_thread"), (uint64_t)(uintptr_t)do_work,
+			       (uint64_t)(uintptr_t)&work, SIGCHLD_NUMBER, 0);
 
-	if (!work.stack)
-		return -ENOMEM;
-	pid = (int)kc_call(kc_needed("user_mode_thread"), (uint64_t)(uintptr_t)start_work,
-			   (uint64_t)(uintptr_t)&work, SIGCHLD_NUMBER, 0);
-	if (pid > 0)
-		kc_call(kc_needed("kernel_wait"), (uint64_t)pid, (uint64_t)(uintptr_t)&status, 0,
-			0);
-	munmap(work.stack, STACK_SIZE);
 	if (pid < 0)
 		return pid;
+	kc_call(kc_needed("kernel_wait"), (uint64_t)pid, (uint64_t)(uintptr_t)&status, 0, 0);
 	return status & SIGNAL_MASK ? 1 : 0;
 }
 
@@ -115,7 +87,7 @@ int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint
 {
 	/* di, si, dx, r10, r8 of struct pt_regs */
 	uint64_t regs[ARGUMENTS] = { [14] = a, [13] = b, [12] = c, [7] = d, [9] = e };
-	const uint64_t *table = kc_pointer(kc_needed("sys_call_table"));
+	const uint64_t *table = kc_pointer(system_calls);
 
 	regs[15] = number;
 	return (int64_t)kc_call(table[number], (uint64_t)(uintptr_t)regs, 0, 0, 0);

@@ -36,10 +36,7 @@ uint64_t kc_template_size(uint64_t ram_size)
 
 static int map(uint64_t address, uint64_t size, int protection, int flags, uint64_t offset)
 {
-	void *at = mmap(kc_pointer(address), size, protection, flags | MAP_NORESERVE,
-			kc_machine.file, (off_t)offset);
-
-	return at == MAP_FAILED ? -errno : 0;
+	return kc_map_at(address, size, protection, flags, kc_machine.file, offset);
 }
 
 static int map_memory(int sharing)
@@ -80,15 +77,28 @@ int kc_template_finish(void)
 	return pwrite(kc_machine.file, &header, sizeof(header), 0) == sizeof(header) ? 0 : -EIO;
 }
 
+static bool read_header(int file, struct header *header)
+{
+	struct stat status;
+
+	return pread(file, header, sizeof(*header), 0) == sizeof(*header) &&
+	       memcmp(header->magic, magic, sizeof(magic)) == 0 && fstat(file, &status) == 0 &&
+	       (uint64_t)status.st_size == kc_template_size(header->state.ram_size);
+}
+
+bool kc_template_is_whole(int file)
+{
+	struct header header;
+
+	return read_header(file, &header);
+}
+
 int kc_template_map(void)
 {
 	struct header header;
-	struct stat status;
 	int err;
 
-	if (pread(kc_machine.file, &header, sizeof(header), 0) != sizeof(header) ||
-	    memcmp(header.magic, magic, sizeof(magic)) != 0 || fstat(kc_machine.file, &status) ||
-	    (uint64_t)status.st_size != kc_template_size(header.state.ram_size))
+	if (!read_header(kc_machine.file, &header))
 		return -EBADMSG;
 	kc_state = header.state;
 	err = map_memory(MAP_PRIVATE);
