@@ -31,10 +31,11 @@ endef
 build: ## compile the library and the command
 	$(call build,$(BUILD))
 
-run: ## set up what is missing, then judge a stock Debian kernel's whole module tree
+run: ## set up what is missing, then judge a stock Debian kernel's whole module tree, and run a module in it
 	@scripts/install-packages build
 	@release=$$(scripts/fetch-kernel $(KIND)) && $(MAKE) --no-print-directory build && \
-		echo "kocoon check --all --kernel=$$release" && $(BUILD)/src/cli/kocoon check --all --kernel=$$release
+		echo "kocoon check --all --kernel=$$release" && $(BUILD)/src/cli/kocoon check --all --kernel=$$release && \
+		echo "kocoon run --kernel=$$release btrfs" && $(BUILD)/src/cli/kocoon run --kernel=$$release btrfs
 
 test: ## set up what is missing, then run every test
 	@scripts/install-packages build test

@@ -11,6 +11,7 @@ _kocoon_options() { # verb
 	check) printf '%s ' --all "$policy" ;;
 	map) printf '%s ' --svg --at= "$policy" ;;
 	link) printf '%s ' --at= --cpu= --symbol= "$policy" ;;
+	run) printf '%s ' --all --timeout= ;;
 	esac
 }
 
@@ -81,7 +82,7 @@ _kocoon() {
 		_kocoon_words 'auto always never' "$current"
 		return
 		;;
-	-j | --jobs | --at | --symbol | --blacklist) return ;;
+	-j | --jobs | --timeout | --at | --symbol | --blacklist) return ;;
 	esac
 	case $current in
 	-*)
@@ -91,8 +92,8 @@ _kocoon() {
 		;;
 	esac
 	case $verb in
-	'' | help) _kocoon_words 'kernel info check map link kallsyms help' "$current" ;;
-	info | check | map | link)
+	'' | help) _kocoon_words 'kernel info check map link run kallsyms help' "$current" ;;
+	info | check | map | link | run)
 		_kocoon_files "$current"
 		[ -z "$current" ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_kocoon_modules "$tree")" -- "$current")
 		;;

@@ -183,7 +183,7 @@ static void add_event(void)
 /* hpet_time_init(): the kernel looks for its timers, after its console. */
 static void add_timers(void)
 {
-	strcpy(kc_pointer(KC_DEVICE_BASE + NAME), "kocoon");
+	memcpy(kc_pointer(KC_DEVICE_BASE + NAME), "kocoon", sizeof("kocoon"));
 	kc_add_console();
 	add_source();
 	add_event();

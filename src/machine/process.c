@@ -33,7 +33,7 @@ int kc_process_start(struct kc_process *process, const struct kc_child *child)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels))
 		return -errno;
-	fflush(NULL);
+	(void)fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
 		mine.channel = channels[1];

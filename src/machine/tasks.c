@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Tasks are the kernel's own, switched by its own scheduler; here is the processor's part of a
- * switch. Host code that calls kernel code which may sleep runs in a task, on the task's stack where
- * it needs little, or on a large one of its own, so that whoever runs meanwhile leaves it alone.
+ * switch. Host code that calls kernel code which may sleep runs in a task, on the task's stack
+ * where it needs little, or on a large one of its own, so that whoever runs meanwhile leaves it
+ * alone.
  */
 #include <errno.h>
 #include <string.h>
