@@ -58,7 +58,7 @@ static void print_command_help(FILE *file)
 	fputs("usage: kocoon VERB [OPTION]... [ARGUMENT]...\n"
 	      "\n"
 	      "Linux's module loader, in user space: tells whether a stock kernel takes a module,\n"
-	      "and why not, and what the module looks like in its memory. Nothing is executed.\n"
+	      "why not, what the module looks like in memory, and what it does when it runs.\n"
 	      "\n"
 	      "Verbs:\n",
 	      file);
