@@ -11,6 +11,7 @@
 
 #include "elf/elf.h"
 #include "kernel/kernel.h"
+#include "machine/alias.h"
 #include "machine/booted.h"
 #include "machine/process.h"
 
@@ -114,17 +115,43 @@ static void note_removed(struct kocoon_machine *machine, const char *name)
 static int insert(struct kocoon_machine *machine, const char *path, const char *args,
 		  struct kocoon_machine_result *result_ret);
 
-/* The kernel calls modprobe. */
+/* What modprobe was called for, and how it went. */
+struct request {
+	struct kocoon_machine *machine;
+	bool found;
+	struct kocoon_machine_result result;
+};
+
+static int serve_module(void *context, const char *name)
+{
+	struct request *request = context;
+	const char *path = kocoon_tree_find(request->machine->booted->tree, name);
+
+	if (!path)
+		return 0;
+	request->found = true;
+	if (is_loaded(request->machine, name))
+		return 0;
+	return insert(request->machine, path, NULL, &request->result);
+}
+
+/* The kernel calls modprobe: by a module's name, or by an alias. */
 static int serve_request(struct kocoon_machine *machine)
 {
-	struct kocoon_machine_result result = { .err = -ENOENT };
+	struct request request = { .machine = machine };
 	const struct kocoon_tree *tree = machine->booted->tree;
-	const char *path = tree ? kocoon_tree_find(tree, machine->bytes) : NULL;
-	int err = path ? insert(machine, path, NULL, &result) : 0;
+	char *name = strdup(machine->bytes);
+	int err = name ? 0 : -ENOMEM;
 
+	if (!err && tree)
+		err = serve_module(&request, name);
+	if (!err && tree && !request.found)
+		err = kc_each_alias(tree, name, serve_module, &request);
+	free(name);
 	if (err)
 		return err;
-	return kc_process_ask(&machine->process, KC_ASK_END, result.err || result.oops,
+	return kc_process_ask(&machine->process, KC_ASK_END,
+			      !request.found || request.result.err || request.result.oops,
 			      kc_span("", 0), kc_span("", 0));
 }
 
