@@ -124,32 +124,37 @@ static bool is_refused(const struct run *run, const char *path)
 	return refused;
 }
 
-/* Newest first, dependencies too. False: it goes no further. */
-static bool remove_all(struct trial *trial, struct kocoon_machine *machine)
+/* Which of the loaded ones goes now, newest first. Not 0: the machine is gone. */
+static int remove_one(struct kocoon_machine *machine, struct kocoon_machine_result *result_ret)
 {
-	const char *name;
+	size_t index = 0;
+	int err = 0;
 
-	for (;;) {
-		struct kocoon_machine_result result;
-		size_t count = 0;
-		int err;
+	while (kocoon_machine_loaded(machine, index))
+		index++;
+	do {
+		err = kocoon_machine_remove(machine, kocoon_machine_loaded(machine, --index),
+					    result_ret);
+	} while (!err && index && result_ret->err == -EWOULDBLOCK);
+	return err;
+}
 
-		while (kocoon_machine_loaded(machine, count))
-			count++;
-		if (!count)
-			return true;
-		name = kocoon_machine_loaded(machine, count - 1);
-		err = kocoon_machine_remove(machine, name, &result);
+/* All, dependencies too, as long as one of them goes. */
+static void remove_all(struct trial *trial, struct kocoon_machine *machine)
+{
+	struct kocoon_machine_result result = { 0 };
+
+	while (kocoon_machine_loaded(machine, 0) && !result.err && !result.oops) {
+		int err = remove_one(machine, &result);
+
 		if (err) {
 			note_gone(trial, machine, err);
-			return false;
-		}
-		if (result.err || result.oops) {
-			trial->outcome = result.oops ? RUN_OOPS : RUN_EXIT_ERROR;
-			trial->err = result.err;
-			return false;
+			return;
 		}
 	}
+	trial->err = result.err;
+	if (result.err || result.oops)
+		trial->outcome = result.oops ? RUN_OOPS : RUN_EXIT_ERROR;
 }
 
 static void try_module(const struct run *run, struct trial *trial, struct kocoon_machine *machine,

@@ -12,19 +12,21 @@ enum kc_ask_kind {
 	KC_ASK_LOAD, /* image, arguments */
 	KC_ASK_UNLOAD, /* name */
 	KC_ASK_READ, /* path */
-	KC_ASK_END, /* of the modules that KC_TELL_WANT asked for; flags: modprobe's status */
+	KC_ASK_END, /* no question: what KC_TELL_WANT asked for is done; status: modprobe's */
 };
 
 struct kc_ask {
-	uint32_t kind, flags;
-	uint64_t first_len, second_len; /* each followed by a NUL that it doesn't count */
+	uint32_t kind, status;
+	uint64_t id; /* of the question, which its answer has too; of KC_ASK_END: the request's */
+	uint64_t request; /* that it is asked for; 0: for none */
+	uint64_t first_len, second_len;
 };
 
 enum kc_tell_kind {
 	KC_TELL_LOG, /* a line of the kernel's log, extended form */
 	KC_TELL_TEXT, /* a piece of a file */
 	KC_TELL_DONE, /* struct kc_done: the answer to a question */
-	KC_TELL_WANT, /* the name that modprobe was called with */
+	KC_TELL_WANT, /* struct kc_want: modprobe was called */
 	KC_TELL_END, /* why the machine ends, in words */
 };
 
@@ -42,7 +44,13 @@ struct kc_tell {
 	uint32_t kind, len;
 };
 
+struct kc_want {
+	uint64_t id;
+	char name[128]; /* ends in NULs */
+};
+
 struct kc_done {
+	uint64_t id;
 	int32_t status; /* 0 or a negative errno */
 	uint32_t died; /* the task was killed: an oops */
 	uint64_t nsec; /* of the machine's own time */

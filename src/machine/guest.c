@@ -18,7 +18,12 @@
 /* Longer than anything in a kernel waits for hardware that may be there. */
 #define PATIENCE (UINT64_C(600) * 1000000000)
 
-enum { SETTLE_MSEC = 20, CHUNK = 4096, NONBLOCK = 0x800 };
+/* What init left to others gets its turn before its answer is told. */
+#define SETTLE (UINT64_C(20) * 1000000)
+
+enum { STEP_MSEC = 4, CHUNK = 4096, NONBLOCK = 0x800, NO_HANG = 1, SIGNAL_MASK = 0x7f };
+
+static uint64_t msleep_at;
 
 /* ---- the channel ---- */
 
@@ -77,30 +82,51 @@ void kc_machine_end(enum kc_machine_exit status, const char *format, ...)
 
 /* ---- questions ---- */
 
-struct question {
+/* A question, and the task that stands for insmod or rmmod. */
+struct job {
 	struct kc_ask ask;
-	char *first, *second;
+	char *first, *second; /* owned; a NUL follows them */
 	struct kc_done done;
+	int pid;
+	uint64_t ended_at; /* ns; 0: the task runs */
+	struct job *next;
 };
 
-/* False: the parent has hung up. */
-static bool receive(struct question *question)
-{
-	struct kc_ask *ask = &question->ask;
+static struct job *jobs;
 
-	if (!get(ask, sizeof(*ask)))
-		return false;
-	question->first = calloc(1, ask->first_len + 1);
-	question->second = calloc(1, ask->second_len + 1);
-	if (!question->first || !question->second)
+static struct job *receive(void)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
 		kc_machine_end(KC_EXIT_DIED, "no memory is left for a question");
-	return get(question->first, ask->first_len) && get(question->second, ask->second_len);
+	if (!get(&job->ask, sizeof(job->ask)))
+		_exit(KC_EXIT_OK);
+	job->first = calloc(1, job->ask.first_len + 1);
+	job->second = calloc(1, job->ask.second_len + 1);
+	if (!job->first || !job->second)
+		kc_machine_end(KC_EXIT_DIED, "no memory is left for a question");
+	if (!get(job->first, job->ask.first_len) || !get(job->second, job->ask.second_len))
+		_exit(KC_EXIT_OK);
+	job->done.id = job->ask.id;
+	return job;
 }
 
-static void question_deinit(struct question *question)
+static void job_free(struct job *job)
 {
-	free(question->first);
-	free(question->second);
+	free(job->first);
+	free(job->second);
+	free(job);
+}
+
+static bool is_asked(void)
+{
+	char byte;
+	ssize_t count = recv(kc_machine.channel, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (!count)
+		_exit(KC_EXIT_OK);
+	return count > 0;
 }
 
 static uint64_t address_of(const void *place)
@@ -108,19 +134,19 @@ static uint64_t address_of(const void *place)
 	return (uint64_t)(uintptr_t)place;
 }
 
-/* In the task that stands for insmod or rmmod. */
-static void answer(void *context)
+/* In a task of its own. */
+static void work(void *context)
 {
-	struct question *question = context;
-	struct kc_done *done = &question->done;
+	struct job *job = context;
+	struct kc_done *done = &job->done;
 	uint64_t start = kc_state.now;
 
-	if (question->ask.kind == KC_ASK_LOAD)
-		done->status = (int32_t)kc_syscall(SYS_init_module, address_of(question->first),
-						   question->ask.first_len,
-						   address_of(question->second), 0, 0);
+	if (job->ask.kind == KC_ASK_LOAD)
+		done->status =
+			(int32_t)kc_syscall(SYS_init_module, address_of(job->first),
+					    job->ask.first_len, address_of(job->second), 0, 0);
 	else
-		done->status = (int32_t)kc_syscall(SYS_delete_module, address_of(question->first),
+		done->status = (int32_t)kc_syscall(SYS_delete_module, address_of(job->first),
 						   NONBLOCK, 0, 0, 0);
 	done->nsec = kc_state.now - start;
 }
@@ -141,46 +167,129 @@ static int read_file(const char *path)
 	return (int)len;
 }
 
-static void answer_question(struct question *question)
+static void tell_done(struct job *job)
 {
-	struct kc_done *done = &question->done;
-	int err;
-
-	if (question->ask.kind == KC_ASK_READ) {
-		done->status = read_file(question->first);
-	} else {
-		err = kc_run_task(answer, question);
-		if (err < 0)
-			done->status = err;
-		done->died = err > 0;
-		/* What init left to others gets its turn. */
-		kc_call(kc_needed("msleep"), SETTLE_MSEC, 0, 0, 0);
-	}
-	kc_tell(KC_TELL_DONE, done, sizeof(*done));
+	kc_tell(KC_TELL_DONE, &job->done, sizeof(job->done));
+	job_free(job);
 }
 
-int kc_guest_modprobe(const char *const *arguments)
+/* ---- modprobe ---- */
+
+/* A task that the kernel has made modprobe: it waits for the parent to have done modprobe's work. */
+struct request {
+	struct kc_want want;
+	uint64_t task;
+	bool ended;
+	uint32_t status;
+	struct request *next;
+};
+
+static struct request *requests;
+static uint64_t last_request;
+
+int kc_guest_modprobe(uint64_t task, const char *name)
 {
-	const char *name = "";
-	int status = 1;
+	struct request *request = calloc(1, sizeof(*request));
 
-	for (; *arguments; arguments++)
-		name = *arguments;
-	kc_tell(KC_TELL_WANT, name, strlen(name));
-	for (bool more = true; more;) {
-		struct question question = { 0 };
+	if (!request)
+		return -ENOMEM;
+	request->task = task;
+	request->want.id = ++last_request;
+	snprintf(request->want.name, sizeof(request->want.name), "%s", name);
+	request->next = requests;
+	requests = request;
+	return 0;
+}
 
-		if (!receive(&question))
-			_exit(KC_EXIT_OK);
-		more = question.ask.kind != KC_ASK_END;
-		status = (int)question.ask.flags;
-		if (more) {
-			answer(&question);
-			kc_tell(KC_TELL_DONE, &question.done, sizeof(question.done));
-		}
-		question_deinit(&question);
-	}
+static struct request **find_request(uint64_t task, uint64_t id)
+{
+	struct request **at = &requests;
+
+	while (*at && (*at)->task != task && (*at)->want.id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+int kc_guest_program(uint64_t task)
+{
+	struct request **at = find_request(task, 0), *request = *at;
+	int status;
+
+	if (!request)
+		return 1;
+	kc_tell(KC_TELL_WANT, &request->want, sizeof(request->want));
+	while (!request->ended)
+		kc_call(msleep_at, STEP_MSEC, 0, 0, 0);
+	status = (int)request->status;
+	/* Others may have come and gone meanwhile. */
+	at = find_request(task, 0);
+	*at = request->next;
+	free(request);
 	return status;
+}
+
+/* ---- the first task ---- */
+
+static void take_question(struct job *job)
+{
+	struct request *request;
+
+	switch (job->ask.kind) {
+	case KC_ASK_READ:
+		job->done.status = read_file(job->first);
+		tell_done(job);
+		return;
+	case KC_ASK_END:
+		request = *find_request(0, job->ask.id);
+		if (request) {
+			request->status = job->ask.status;
+			request->ended = true;
+		}
+		job_free(job);
+		return;
+	default:
+		job->pid = kc_start_task(work, job);
+		if (job->pid < 0) {
+			job->done.status = job->pid;
+			tell_done(job);
+			return;
+		}
+		job->next = jobs;
+		jobs = job;
+	}
+}
+
+static void look_after(struct job *job)
+{
+	int32_t status = 0;
+
+	if (job->ended_at || kc_call(kc_needed("kernel_wait4"), (uint64_t)job->pid,
+				     address_of(&status), NO_HANG, 0) != (uint64_t)job->pid)
+		return;
+	job->done.died = (status & SIGNAL_MASK) != 0;
+	job->ended_at = kc_state.now;
+}
+
+/* Nobody waits for a request that outlives the one who made it, but its work belongs to it. */
+static bool is_done(const struct job *job)
+{
+	return job->ended_at && kc_state.now >= job->ended_at + SETTLE &&
+	       (job->ask.request || !requests);
+}
+
+static void look_after_all(void)
+{
+	for (struct job **at = &jobs; *at;) {
+		struct job *job = *at;
+
+		look_after(job);
+		if (is_done(job)) {
+			*at = job->next;
+			tell_done(job);
+		} else {
+			at = &job->next;
+		}
+	}
 }
 
 static void mount(const char *type, const char *path)
@@ -191,16 +300,20 @@ static void mount(const char *type, const char *path)
 
 void kc_guest(void)
 {
+	msleep_at = kc_needed("msleep");
 	mount("proc", "/proc");
 	mount("sysfs", "/sys");
 	mount("debugfs", "/sys/kernel/debug");
 	for (;;) {
-		struct question question = { 0 };
+		bool idle = !jobs;
 
-		if (!receive(&question))
-			_exit(KC_EXIT_OK);
-		kc_machine.patience_ends = kc_state.now + PATIENCE;
-		answer_question(&question);
-		question_deinit(&question);
+		/* Reading stops the machine: only where there is nothing that it could do. */
+		if (idle || is_asked())
+			take_question(receive());
+		if (idle)
+			kc_machine.patience_ends = kc_state.now + PATIENCE;
+		if (jobs)
+			kc_call(msleep_at, STEP_MSEC, 0, 0, 0);
+		look_after_all();
 	}
 }

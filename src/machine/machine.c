@@ -15,7 +15,7 @@
 #include "machine/booted.h"
 #include "machine/process.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, EARLY_MAX = 64 };
 
 struct kocoon_machine {
 	const struct kocoon_booted *booted;
@@ -24,6 +24,11 @@ struct kocoon_machine {
 	size_t loaded_count;
 	char *bytes; /* KC_TELL_MAX + 1, of what it said last */
 	unsigned int depth; /* of dependencies and requests */
+	uint64_t last_id; /* of a question */
+	uint64_t request; /* that is being served; 0: none */
+	/* Answers that came while another was waited for. */
+	struct kc_done early[EARLY_MAX];
+	size_t early_count;
 	kocoon_machine_log_fn *log;
 	void *log_context;
 };
@@ -136,56 +141,95 @@ static int serve_module(void *context, const char *name)
 }
 
 /* The kernel calls modprobe: by a module's name, or by an alias. */
-static int serve_request(struct kocoon_machine *machine)
+static int serve_request(struct kocoon_machine *machine, const struct kc_want *want)
 {
 	struct request request = { .machine = machine };
 	const struct kocoon_tree *tree = machine->booted->tree;
-	char *name = strdup(machine->bytes);
-	int err = name ? 0 : -ENOMEM;
+	struct kc_ask end = { .kind = KC_ASK_END, .id = want->id };
+	uint64_t before = machine->request;
+	int err = 0;
 
-	if (!err && tree)
-		err = serve_module(&request, name);
+	machine->request = want->id;
+	if (tree)
+		err = serve_module(&request, want->name);
 	if (!err && tree && !request.found)
-		err = kc_each_alias(tree, name, serve_module, &request);
-	free(name);
+		err = kc_each_alias(tree, want->name, serve_module, &request);
+	machine->request = before;
 	if (err)
 		return err;
-	return kc_process_ask(&machine->process, KC_ASK_END,
-			      !request.found || request.result.err || request.result.oops,
-			      kc_span("", 0), kc_span("", 0));
+	end.status = !request.found || request.result.err || request.result.oops;
+	return kc_process_ask(&machine->process, end, kc_span("", 0), kc_span("", 0));
+}
+
+static bool take_early(struct kocoon_machine *machine, uint64_t id, struct kc_done *done_ret)
+{
+	for (size_t i = 0; i < machine->early_count; i++) {
+		if (machine->early[i].id != id)
+			continue;
+		*done_ret = machine->early[i];
+		machine->early[i] = machine->early[--machine->early_count];
+		return true;
+	}
+	return false;
+}
+
+static int keep_early(struct kocoon_machine *machine, const struct kc_done *done)
+{
+	if (machine->early_count == EARLY_MAX)
+		return -EHOSTDOWN;
+	machine->early[machine->early_count++] = *done;
+	return 0;
+}
+
+/* What is no answer to what was asked last. */
+static int take_other(struct kocoon_machine *machine, const struct kc_tell *tell,
+		      struct kc_buffer *text)
+{
+	struct kc_want want;
+
+	if (tell->kind == KC_TELL_LOG)
+		kc_pass_log(machine->log, machine->log_context, machine->bytes, tell->len);
+	else if (tell->kind == KC_TELL_TEXT && text)
+		return kc_buffer_append(text, machine->bytes, tell->len);
+	if (tell->kind != KC_TELL_WANT || tell->len != sizeof(want))
+		return 0;
+	memcpy(&want, machine->bytes, sizeof(want));
+	want.name[sizeof(want.name) - 1] = 0;
+	return serve_request(machine, &want);
 }
 
 /* Hears until the answer is there; what it said of a file goes to `text`. */
-static int wait_for_answer(struct kocoon_machine *machine, struct kc_buffer *text,
+static int wait_for_answer(struct kocoon_machine *machine, uint64_t id, struct kc_buffer *text,
 			   struct kc_done *done_ret)
 {
-	for (;;) {
+	while (!take_early(machine, id, done_ret)) {
 		struct kc_tell tell;
+		struct kc_done done;
 		int err = kc_process_hear(&machine->process, &tell, machine->bytes);
 
 		if (err)
 			return err;
-		if (tell.kind == KC_TELL_DONE && tell.len == sizeof(*done_ret)) {
-			memcpy(done_ret, machine->bytes, sizeof(*done_ret));
-			return 0;
+		if (tell.kind == KC_TELL_DONE && tell.len == sizeof(done)) {
+			memcpy(&done, machine->bytes, sizeof(done));
+			err = keep_early(machine, &done);
+		} else {
+			err = take_other(machine, &tell, text);
 		}
-		if (tell.kind == KC_TELL_LOG)
-			kc_pass_log(machine->log, machine->log_context, machine->bytes, tell.len);
-		else if (tell.kind == KC_TELL_TEXT && text)
-			err = kc_buffer_append(text, machine->bytes, tell.len);
-		else if (tell.kind == KC_TELL_WANT)
-			err = serve_request(machine);
 		if (err)
 			return err;
 	}
+	return 0;
 }
 
 static int ask(struct kocoon_machine *machine, enum kc_ask_kind kind, struct kc_span first,
 	       struct kc_span second, struct kc_buffer *text, struct kc_done *done_ret)
 {
-	int err = kc_process_ask(&machine->process, kind, 0, first, second);
+	const struct kc_ask question = { .kind = kind,
+					 .id = ++machine->last_id,
+					 .request = machine->request };
+	int err = kc_process_ask(&machine->process, question, first, second);
 
-	return err ? err : wait_for_answer(machine, text, done_ret);
+	return err ? err : wait_for_answer(machine, question.id, text, done_ret);
 }
 
 static struct kocoon_machine_result result_of(const struct kc_done *done)
@@ -268,7 +312,8 @@ static int insert_image(struct kocoon_machine *machine, struct kc_span image, co
 	if (depends && machine->booted->tree)
 		err = insert_dependencies(machine, depends, &first);
 	*result_ret = first;
-	if (!err && !first.err && !first.oops) {
+	/* A dependency's init may have asked for this one. */
+	if (!err && !first.err && !first.oops && !(name && is_loaded(machine, name))) {
 		err = ask(machine, KC_ASK_LOAD, image,
 			  kc_span(args ? args : "", args ? strlen(args) : 0), NULL, &done);
 		if (!err)

@@ -159,24 +159,24 @@ uint64_t kc_console_stub(void);
 /* ---- tasks.c ---- */
 
 void kc_tasks_init(void);
-/* The top of a new stack for host code that runs in a task. */
+void kc_programs_init(void);
+/* The top of a new stack for the first task's host code. */
 uint64_t kc_task_stack(void);
 /* A system call, as if by the current task. */
 int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
-/*
- * Runs a function in a task of its own, on a stack of its own, and waits for its end. 0; 1: the
- * task was killed, by an oops; or -errno: there was no task.
- */
-int kc_run_task(void (*function)(void *), void *argument);
-/* kernel_execve() of the first task: the kernel has booted. */
-int kc_first_execve(const char *path, const char *const *arguments, const char *const *environment);
+/* Runs a function in a task of its own, on that task's stack. Its pid, or -errno. */
+int kc_start_task(void (*function)(void *), void *argument);
+/* kernel_execve(): of the first task, and then the kernel has booted; or modprobe. */
+int kc_execve(const char *path, const char *const *arguments, const char *const *environment);
 
 /* ---- guest.c ---- */
 
 /* The first task's work: what the parent asks for, until it hangs up. On its own stack. */
 _Noreturn void kc_guest(void);
 void kc_tell(unsigned int kind, const void *data, size_t len);
-/* For request_module(): has the parent find modules, loads them. 0 or a positive status. */
-int kc_guest_modprobe(const char *const *arguments);
+/* A task executes modprobe with a name: to be run by kc_guest_program(). 0; -ENOMEM. */
+KC_MUST_CHECK int kc_guest_modprobe(uint64_t task, const char *name);
+/* That task's program, from its start to its exit status. */
+int kc_guest_program(uint64_t task);
 
 #endif

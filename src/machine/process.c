@@ -105,11 +105,11 @@ static bool put(int fd, const void *bytes, size_t len)
 	return true;
 }
 
-int kc_process_ask(struct kc_process *process, enum kc_ask_kind kind, uint32_t flags,
-		   struct kc_span first, struct kc_span second)
+int kc_process_ask(struct kc_process *process, struct kc_ask ask, struct kc_span first,
+		   struct kc_span second)
 {
-	const struct kc_ask ask = { kind, flags, first.len, second.len };
-
+	ask.first_len = first.len;
+	ask.second_len = second.len;
 	if (!process->pid)
 		return -EHOSTDOWN;
 	if (put(process->channel, &ask, sizeof(ask)) &&

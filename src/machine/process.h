@@ -26,8 +26,8 @@ void kc_process_stop(struct kc_process *process);
 
 /* Starts the time that an answer may take. */
 void kc_process_start_clock(struct kc_process *process);
-/* 0; -EHOSTDOWN. Either span may be empty. */
-KC_MUST_CHECK int kc_process_ask(struct kc_process *process, enum kc_ask_kind kind, uint32_t flags,
+/* 0; -EHOSTDOWN. The lengths of `ask` are set here. */
+KC_MUST_CHECK int kc_process_ask(struct kc_process *process, struct kc_ask ask,
 				 struct kc_span first, struct kc_span second);
 /*
  * The next that it says, into a buffer of KC_TELL_MAX + 1 bytes; a NUL follows it. -ETIMEDOUT,

@@ -165,7 +165,7 @@ static const struct {
 	ROW("native_machine_halt", restart, "the processor"),
 	ROW("native_machine_power_off", restart, "the power supply"),
 	ROW("prepare_namespace", nothing, "the root device: the first program needs none"),
-	ROW("kernel_execve", kc_first_execve, "programs: the first is us, modprobe is us"),
+	ROW("kernel_execve", kc_execve, "programs: the first is us, modprobe is us"),
 #undef ROW
 };
 

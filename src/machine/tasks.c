@@ -6,6 +6,7 @@
  * alone.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -14,7 +15,7 @@
 #include "machine/machine.h"
 
 enum { STACK_SIZE = 1 << 18, GUARD = 4096, KERNEL_STACK = 16384, ARGUMENTS = 21 };
-enum { SIGCHLD_NUMBER = 17, SIGNAL_MASK = 0x7f };
+enum { SIGCHLD_NUMBER = 17 };
 
 static uint64_t stack_offset, current_at, top_at, per_cpu_offset, do_exit_at, system_calls;
 
@@ -71,17 +72,15 @@ __attribute__((force_align_arg_pointer, no_stack_protector)) static int do_work(
 	return 0;
 }
 
-int kc_run_task(void (*function)(void *), void *argument)
+int kc_start_task(void (*function)(void *), void *argument)
 {
-	struct work work = { function, argument };
-	int32_t status = 0;
-	int pid = (int)kc_call(kc_needed("user_mode_thread"), (uint64_t)(uintptr_t)do_work,
-			       (uint64_t)(uintptr_t)&work, SIGCHLD_NUMBER, 0);
+	struct work *work = malloc(sizeof(*work)); /* as long as the machine lives */
 
-	if (pid < 0)
-		return pid;
-	kc_call(kc_needed("kernel_wait"), (uint64_t)pid, (uint64_t)(uintptr_t)&status, 0, 0);
-	return status & SIGNAL_MASK ? 1 : 0;
+	if (!work)
+		return -ENOMEM;
+	*work = (struct work){ function, argument };
+	return (int)kc_call(kc_needed("user_mode_thread"), (uint64_t)(uintptr_t)do_work,
+			    (uint64_t)(uintptr_t)work, SIGCHLD_NUMBER, 0);
 }
 
 int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
@@ -96,24 +95,16 @@ int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint
 
 /* ---- programs ---- */
 
-static int current_pid(void)
+static uint64_t current_task(void)
 {
-	uint64_t base = kc_load64(kc_pointer(per_cpu_offset));
-	const uint8_t *task = kc_pointer(kc_load64(kc_pointer(base + current_at)));
-
-	return (int)kc_load32(task + kc_offset("task_struct", "pid"));
+	return kc_load64(kc_pointer(kc_load64(kc_pointer(per_cpu_offset)) + current_at));
 }
 
-/* modprobe runs in the task that was to become it, which then ends. */
-struct modprobe {
-	const char *const *arguments;
-};
-
-static void run_modprobe(struct modprobe *modprobe)
+static bool is_first_task(void)
 {
-	int status = kc_guest_modprobe(modprobe->arguments);
+	const uint8_t *task = kc_pointer(current_task());
 
-	kc_call(kc_needed("do_exit"), (uint64_t)status << 8, 0, 0, 0);
+	return kc_load32(task + kc_offset("task_struct", "pid")) == 1;
 }
 
 static bool is_modprobe(const char *path)
@@ -123,19 +114,34 @@ static bool is_modprobe(const char *path)
 	return strcmp(slash ? slash + 1 : path, "modprobe") == 0;
 }
 
-int kc_first_execve(const char *path, const char *const *arguments, const char *const *environment)
+int kc_execve(const char *path, const char *const *arguments, const char *const *environment)
 {
-	struct modprobe modprobe = { arguments };
+	const char *name = "";
 
 	(void)environment;
-	if (current_pid() == 1) {
+	if (is_first_task()) {
 		if (kc_template_finish())
 			kc_machine_end(KC_EXIT_DIED, "the booted machine can't be kept");
 		kc_machine_end(KC_EXIT_OK, "booted");
 	}
 	if (!is_modprobe(path) || kc_machine.booting)
 		return -ENOENT;
-	/* For good: the stack goes with the process. */
-	kc_start((uint64_t)(uintptr_t)run_modprobe, (uint64_t)(uintptr_t)&modprobe,
-		 kc_task_stack());
+	for (; *arguments; arguments++)
+		name = *arguments;
+	return kc_guest_modprobe(current_task(), name);
+}
+
+/* syscall_exit_to_user_mode() of a task that has executed a program: on the task's stack. */
+__attribute__((force_align_arg_pointer, no_stack_protector)) static void enter_program(void)
+{
+	kc_state.irq_flags = KC_INTERRUPTS_ON;
+	kc_call(do_exit_at, (uint64_t)kc_guest_program(current_task()) << 8, 0, 0, 0);
+}
+
+void kc_programs_init(void)
+{
+	uint64_t stub = kc_direct_stub(enter_program);
+
+	if (kc_machine.booting)
+		kc_replace(kc_needed("syscall_exit_to_user_mode"), stub);
 }
