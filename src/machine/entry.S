@@ -3,7 +3,8 @@
  * Between kernel code and host code. Kernel code keeps the stack aligned to 8 bytes only, and its
  * stacks are small: host functions run on a stack of their own.
  */
-	.set	KC_STATE_IRQ_FLAGS, 24	/* offsets in struct kc_machine_state; exceptions.c checks them */
+	/* Offsets in struct kc_machine_state; exceptions.c checks them. */
+	.set	KC_STATE_IRQ_FLAGS, 24
 	.set	KC_STATE_CR2, 48
 
 	.text

@@ -175,7 +175,9 @@ static void tell_done(struct job *job)
 
 /* ---- modprobe ---- */
 
-/* A task that the kernel has made modprobe: it waits for the parent to have done modprobe's work. */
+/*
+ * A task that the kernel has made modprobe: it waits for the parent to have done modprobe's work.
+ */
 struct request {
 	struct kc_want want;
 	uint64_t task;
