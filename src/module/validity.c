@@ -458,13 +458,25 @@ static int read_struct_name(struct kc_load *load)
 	return 0;
 }
 
+/* Its contents count whatever its type is, SHT_NOBITS too; empty where it is not in the file. */
+static uint32_t find_versions(struct kc_load *load, const char *name)
+{
+	uint32_t index = kc_find_sec(load, name);
+	struct kc_section *section = &load->sections[index];
+
+	if (index && !kc_span_sub(load->whole, section->shdr.sh_offset, section->shdr.sh_size,
+				  &section->file))
+		section->file = kc_span(NULL, 0);
+	return index;
+}
+
 static void find_optional(struct kc_load *load)
 {
 	if (!load->policy->force_modversions) {
-		load->index.vers = kc_find_sec(load, "__versions");
+		load->index.vers = find_versions(load, "__versions");
 		if (load->behaviour->extended_modversions) {
-			load->index.vers_ext_crc = kc_find_sec(load, "__version_ext_crcs");
-			load->index.vers_ext_name = kc_find_sec(load, "__version_ext_names");
+			load->index.vers_ext_crc = find_versions(load, "__version_ext_crcs");
+			load->index.vers_ext_name = find_versions(load, "__version_ext_names");
 		}
 	}
 	load->index.pcpu = kc_find_sec(load, ".data..percpu");

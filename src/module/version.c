@@ -14,29 +14,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* Whatever its type, SHT_NOBITS too, as in the kernel; empty where it is not in the file. */
-static struct kc_span table(const struct kc_load *load, uint32_t section)
-{
-	const Elf64_Shdr *shdr = &load->sections[section].shdr;
-	struct kc_span bytes = kc_span(load->whole.data, 0);
-
-	if (!kc_span_sub(load->whole, shdr->sh_offset, shdr->sh_size, &bytes))
-		bytes.len = 0;
-	return bytes;
-}
-
 static uint64_t basic_count(const struct kc_load *load)
 {
 	if (!load->index.vers || !load->abi->modversion_size)
 		return 0;
-	return table(load, load->index.vers).len / load->abi->modversion_size;
+	return load->sections[load->index.vers].file.len / load->abi->modversion_size;
 }
 
 /* A name fills its array or ends before; the kernel would read on, and never find such a name. */
 static const char *basic_name(const struct kc_load *load, uint64_t entry, size_t *len_ret)
 {
 	size_t room = load->abi->modversion_size - load->abi->modversion_name;
-	const char *name = (const char *)table(load, load->index.vers).data +
+	const char *name = (const char *)load->sections[load->index.vers].file.data +
 			   entry * load->abi->modversion_size + load->abi->modversion_name;
 
 	*len_ret = strnlen(name, room);
@@ -55,7 +44,8 @@ static const char *entry_name(const struct kc_load *load, uint64_t entry, size_t
 
 	if (!has_extended(load))
 		return basic_name(load, entry, len_ret);
-	name = (const char *)table(load, load->index.vers_ext_name).data + load->extended[entry];
+	name = (const char *)load->sections[load->index.vers_ext_name].file.data +
+	       load->extended[entry];
 	*len_ret = strlen(name);
 	return name;
 }
@@ -92,8 +82,8 @@ static int add_entry(struct kc_load *load, uint64_t entry)
 /* The extended tables are walked side by side: one CRC, one name. */
 static int index_extended(struct kc_load *load)
 {
-	struct kc_span crcs = table(load, load->index.vers_ext_crc);
-	struct kc_span names = table(load, load->index.vers_ext_name);
+	struct kc_span crcs = load->sections[load->index.vers_ext_crc].file;
+	struct kc_span names = load->sections[load->index.vers_ext_name].file;
 	uint64_t count = crcs.len / sizeof(uint32_t);
 	uint64_t at = 0;
 	int err = 0;
@@ -137,10 +127,10 @@ bool kc_version_wanted(const struct kc_load *load, const char *name, uint32_t ha
 	if (entry == KC_INDEX_NONE)
 		return false;
 	if (has_extended(load))
-		*crc_ret = kc_load32(table(load, load->index.vers_ext_crc).data +
+		*crc_ret = kc_load32(load->sections[load->index.vers_ext_crc].file.data +
 				     (uint64_t)entry * sizeof(uint32_t));
 	else
-		*crc_ret = kc_load64(table(load, load->index.vers).data +
+		*crc_ret = kc_load64(load->sections[load->index.vers].file.data +
 				     (uint64_t)entry * load->abi->modversion_size);
 	return true;
 }
