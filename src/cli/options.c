@@ -127,16 +127,16 @@ bool options_parse_address(const char *text, uint64_t *address_ret)
 	return true;
 }
 
-static bool parse_count(const char *text, unsigned int *threads_ret)
+static bool parse_count(const char *text, unsigned int *count_ret)
 {
 	size_t length = strlen(text);
 
 	if (!length || length > 4 || strspn(text, "0123456789") != length)
 		return false;
-	unsigned long threads = strtoul(text, NULL, 10);
-	if (!threads || threads > MAX_COUNT)
+	unsigned long count = strtoul(text, NULL, 10);
+	if (!count || count > MAX_COUNT)
 		return false;
-	*threads_ret = (unsigned int)threads;
+	*count_ret = (unsigned int)count;
 	return true;
 }
 

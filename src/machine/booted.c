@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "kernel/kernel.h"
 #include "machine/machine.h"
 #include "machine/process.h"
@@ -185,9 +184,14 @@ static int hear_boot(const struct kocoon_machine_options *options, struct kc_pro
 		return err;
 	if (!WIFEXITED(process->status))
 		return -EHOSTDOWN;
-	return WEXITSTATUS(process->status) == 0   ? 0
-	       : WEXITSTATUS(process->status) == 2 ? -ENOTSUP
-						   : -EHOSTDOWN;
+	switch (WEXITSTATUS(process->status)) {
+	case KC_EXIT_OK:
+		return 0;
+	case KC_EXIT_UNFIT:
+		return -ENOTSUP;
+	default:
+		return -EHOSTDOWN;
+	}
 }
 
 static int boot(struct kocoon_booted *booted, const struct kocoon_machine_options *options,

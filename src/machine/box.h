@@ -6,6 +6,8 @@
 #ifndef KC_MACHINE_BOX_H
 #define KC_MACHINE_BOX_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum kc_ask_kind {
@@ -55,5 +57,8 @@ struct kc_done {
 	uint32_t died; /* the task was killed: an oops */
 	uint64_t nsec; /* of the machine's own time */
 };
+
+/* Either side's. False: the other one has hung up. */
+bool kc_box_send(int channel, const void *bytes, size_t len);
 
 #endif

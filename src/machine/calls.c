@@ -38,7 +38,7 @@ uint64_t kc_stub(void (*function)(void))
 	memcpy(code + 14, "\x49\xba", 2); /* movabs $kc_call_host, %r10 */
 	kc_store64(code + 16, (uint64_t)(uintptr_t)kc_call_host);
 	memcpy(code + 24, "\x41\xff\xe2", 3); /* jmp *%r10 */
-	return (uint64_t)(uintptr_t)code;
+	return kc_address(code);
 }
 
 uint64_t kc_direct_stub(void (*function)(void))
@@ -47,7 +47,7 @@ uint64_t kc_direct_stub(void (*function)(void))
 
 	memcpy(code, "\xf3\x0f\x1e\xfa\xff\x25\0\0\0\0", 10); /* endbr64; jmp *(%rip) */
 	kc_store64(code + 10, (uint64_t)(uintptr_t)function);
-	return (uint64_t)(uintptr_t)code;
+	return kc_address(code);
 }
 
 /* Behind what others patch: the landing mark, and the call of the function tracer. */
@@ -64,13 +64,17 @@ static uint64_t behind_entry(uint64_t function)
 	return at;
 }
 
-void kc_replace(uint64_t function, uint64_t target)
+void kc_replace(const char *function, uint64_t stub)
 {
-	uint64_t at = behind_entry(function);
-	uint8_t *code = kc_pointer(at);
+	uint64_t at;
+	uint8_t *code;
 
+	if (!kc_machine.booting)
+		return;
+	at = behind_entry(kc_needed(function));
+	code = kc_pointer(at);
 	code[0] = 0xe9;
-	kc_store32(code + 1, (uint32_t)(target - at - 5));
+	kc_store32(code + 1, (uint32_t)(stub - at - 5));
 }
 
 int kc_calls_init(void)
@@ -81,6 +85,6 @@ int kc_calls_init(void)
 
 	if (!stack)
 		return -ENOMEM;
-	kc_host_stack = (uint64_t)(uintptr_t)(stack + HOST_STACK - 64);
+	kc_host_stack = kc_address(stack + HOST_STACK - 64);
 	return kc_map_at(KC_STUB_BASE, (uint64_t)STUB_SIZE * STUB_COUNT, all, flags, -1, 0);
 }

@@ -25,11 +25,6 @@ static int make_stubs(void)
 	return kc_take_exceptions();
 }
 
-static void set(const char *variable, uint64_t value)
-{
-	kc_store64(kc_pointer(kc_needed(variable)), value);
-}
-
 static _Noreturn void boot(uint64_t ram_size)
 {
 	int err = kc_template_map_new(ram_size);
@@ -42,10 +37,10 @@ static _Noreturn void boot(uint64_t ram_size)
 		kc_machine_end(KC_EXIT_UNFIT, "the image can't be mapped: %s", strerror(-err));
 	kc_take_over_pv_ops();
 	memset(kc_pointer(kc_needed("init_top_pgt")), 0, KC_MACHINE_PAGE);
-	set("page_offset_base", KC_RAM_BASE);
-	set("vmemmap_base", KC_VMEMMAP_BASE);
-	set("vmalloc_base", KC_VMALLOC_BASE);
-	set("phys_base", KC_LINK_BASE - KC_RAM_BASE);
+	kc_set_variable("page_offset_base", KC_RAM_BASE);
+	kc_set_variable("vmemmap_base", KC_VMEMMAP_BASE);
+	kc_set_variable("vmalloc_base", KC_VMALLOC_BASE);
+	kc_set_variable("phys_base", KC_LINK_BASE - KC_RAM_BASE);
 	kc_start(kc_needed("start_kernel"), 0, kc_needed("__top_init_kernel_stack"));
 }
 

@@ -18,7 +18,7 @@ enum { UDELAY_SCALE = 0x10c7 };
 
 /* Of the kernel; known before its code runs, as what uses them may not call symbol lookup. */
 static uint64_t irqentry_enter, irqentry_exit, irq_enter_rcu, irq_exit_rcu;
-static uint64_t per_cpu_offset, irq_regs, event_handler_at;
+static uint64_t irq_regs, event_handler_at;
 static uint64_t wait_stub, stuck_stub;
 
 static uint64_t read_clock(void)
@@ -90,8 +90,7 @@ static uint64_t wait_for_event(void)
 		return 0;
 	if (kc_state.now < kc_state.next_event)
 		kc_state.now = kc_state.next_event;
-	kc_state.next_event = 0;
-	return 1;
+	return kc_event_due();
 }
 
 static void stuck(void)
@@ -112,15 +111,15 @@ __attribute__((no_stack_protector)) void kc_timer_interrupt(uint64_t *regs)
 	uint64_t *current_regs, before, state;
 
 	kc_state.irq_flags = 0;
-	state = kc_call(irqentry_enter, (uint64_t)(uintptr_t)regs, 0, 0, 0);
+	state = kc_call(irqentry_enter, kc_address(regs), 0, 0, 0);
 	kc_call(irq_enter_rcu, 0, 0, 0, 0);
-	current_regs = kc_pointer(kc_load64(kc_pointer(per_cpu_offset)) + irq_regs);
+	current_regs = kc_pointer(kc_per_cpu_base() + irq_regs);
 	before = *current_regs;
-	*current_regs = (uint64_t)(uintptr_t)regs;
+	*current_regs = kc_address(regs);
 	kc_call(kc_load64(kc_pointer(event_handler_at)), KC_DEVICE_BASE + EVENT, 0, 0, 0);
 	*current_regs = before;
 	kc_call(irq_exit_rcu, 0, 0, 0, 0);
-	kc_call(irqentry_exit, (uint64_t)(uintptr_t)regs, state, 0, 0);
+	kc_call(irqentry_exit, kc_address(regs), state, 0, 0);
 }
 
 __attribute__((no_stack_protector)) void kc_safe_halt(void)
@@ -130,7 +129,7 @@ __attribute__((no_stack_protector)) void kc_safe_halt(void)
 	regs[REGS_IP] = irq_enter_rcu;
 	regs[REGS_CS] = KERNEL_CS;
 	regs[REGS_FLAGS] = KC_INTERRUPTS_ON;
-	regs[REGS_SP] = (uint64_t)(uintptr_t)regs;
+	regs[REGS_SP] = kc_address(regs);
 	regs[REGS_SS] = KERNEL_DS;
 	if (kc_call(wait_stub, 0, 0, 0, 0))
 		kc_timer_interrupt(regs);
@@ -189,19 +188,12 @@ static void add_timers(void)
 	add_event();
 }
 
-static void replace(const char *name, uint64_t stub)
-{
-	if (kc_machine.booting)
-		kc_replace(kc_needed(name), stub);
-}
-
 void kc_clock_init(void)
 {
 	irqentry_enter = kc_needed("irqentry_enter");
 	irqentry_exit = kc_needed("irqentry_exit");
 	irq_enter_rcu = kc_needed("irq_enter_rcu");
 	irq_exit_rcu = kc_needed("irq_exit_rcu");
-	per_cpu_offset = kc_needed("__per_cpu_offset");
 	irq_regs = kc_needed("__irq_regs");
 	event_handler_at =
 		KC_DEVICE_BASE + EVENT + kc_offset("clock_event_device", "event_handler");
@@ -211,11 +203,11 @@ void kc_clock_init(void)
 	next_event_stub = KC_STUB(set_next_event);
 	shut_down_stub = KC_STUB(shut_down);
 	accept_stub = KC_STUB(accept_state);
-	replace("hpet_time_init", KC_STUB(add_timers));
-	replace("calibrate_delay", KC_STUB(calibrate_delay));
-	replace("__delay", KC_STUB(delay_loops));
-	replace("__udelay", KC_STUB(delay_usec));
-	replace("__ndelay", KC_STUB(delay_nsec));
-	replace("__const_udelay", KC_STUB(delay_scaled));
-	replace("native_sched_clock", KC_STUB(sched_clock));
+	kc_replace("hpet_time_init", KC_STUB(add_timers));
+	kc_replace("calibrate_delay", KC_STUB(calibrate_delay));
+	kc_replace("__delay", KC_STUB(delay_loops));
+	kc_replace("__udelay", KC_STUB(delay_usec));
+	kc_replace("__ndelay", KC_STUB(delay_nsec));
+	kc_replace("__const_udelay", KC_STUB(delay_scaled));
+	kc_replace("native_sched_clock", KC_STUB(sched_clock));
 }

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "machine/box.h"
 #include "kernel/parts.h"
 #include "machine/machine.h"
 

@@ -89,10 +89,10 @@ __attribute__((no_stack_protector)) static void on_invalid_op(struct regs *regs,
 
 	(void)error;
 	if (kc_load16(kc_pointer(regs->ip)) == UD2 &&
-	    kc_call(report_bug, regs->ip, (uint64_t)(uintptr_t)regs, 0, 0) == TYPE_WARN)
+	    kc_call(report_bug, regs->ip, kc_address(regs), 0, 0) == TYPE_WARN)
 		regs->ip += UD2_SIZE;
 	else
-		kc_call(invalid_op, (uint64_t)(uintptr_t)regs, 0, 0, 0);
+		kc_call(invalid_op, kc_address(regs), 0, 0, 0);
 }
 
 /* ---- privileged instructions ---- */
@@ -217,13 +217,13 @@ static void on_fault(int signal, siginfo_t *info, void *opaque)
 	const greg_t *r = context->uc_mcontext.gregs;
 	bool has_address = signal == SIGSEGV && info->si_code > 0 && info->si_code != SI_KERNEL;
 
-	if (has_address && kc_mmu_fault((uint64_t)(uintptr_t)info->si_addr))
+	if (has_address && kc_mmu_fault(kc_address(info->si_addr)))
 		return;
 	if (!is_kernel_code((uint64_t)r[REG_RIP]) && (uint64_t)r[REG_RIP] > KC_MODULE_END)
 		kc_machine_end(KC_EXIT_DIED, "kocoon itself: signal %d at %#llx, address %p",
 			       signal, r[REG_RIP], info->si_addr);
 	if (has_address) {
-		kc_state.cr2 = (uint64_t)(uintptr_t)info->si_addr;
+		kc_state.cr2 = kc_address(info->si_addr);
 		enter(context, page_fault, (uint64_t)r[REG_ERR] & ~(uint64_t)USER_ACCESS);
 	} else if (signal == SIGSEGV) {
 		if (!emulate(context))

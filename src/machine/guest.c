@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "machine/box.h"
 #include "machine/machine.h"
 
 /* Longer than anything in a kernel waits for hardware that may be there. */
@@ -23,26 +22,19 @@
 
 enum { STEP_MSEC = 4, CHUNK = 4096, NONBLOCK = 0x800, NO_HANG = 1, SIGNAL_MASK = 0x7f };
 
-static uint64_t msleep_at;
+static uint64_t msleep_at, wait_at;
 
 /* ---- the channel ---- */
 
+/* Ends the process where the parent has hung up. */
 static void put(const void *bytes, size_t len)
 {
-	while (len) {
-		ssize_t done = send(kc_machine.channel, bytes, len, MSG_NOSIGNAL);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			_exit(KC_EXIT_OK);
-		bytes = (const uint8_t *)bytes + done;
-		len -= (size_t)done;
-	}
+	if (!kc_box_send(kc_machine.channel, bytes, len))
+		_exit(KC_EXIT_OK);
 }
 
-/* False: the parent has hung up. */
-static bool get(void *bytes, size_t len)
+/* The same. */
+static void get(void *bytes, size_t len)
 {
 	while (len) {
 		ssize_t done = recv(kc_machine.channel, bytes, len, 0);
@@ -50,11 +42,10 @@ static bool get(void *bytes, size_t len)
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return false;
+			_exit(KC_EXIT_OK);
 		bytes = (uint8_t *)bytes + done;
 		len -= (size_t)done;
 	}
-	return true;
 }
 
 void kc_tell(unsigned int kind, const void *data, size_t len)
@@ -84,6 +75,7 @@ void kc_machine_end(enum kc_machine_exit status, const char *format, ...)
 
 /* A question, and the task that stands for insmod or rmmod. */
 struct job {
+	struct kc_work work;
 	struct kc_ask ask;
 	char *first, *second; /* owned; a NUL follows them */
 	struct kc_done done;
@@ -100,14 +92,13 @@ static struct job *receive(void)
 
 	if (!job)
 		kc_machine_end(KC_EXIT_DIED, "no memory is left for a question");
-	if (!get(&job->ask, sizeof(job->ask)))
-		_exit(KC_EXIT_OK);
+	get(&job->ask, sizeof(job->ask));
 	job->first = calloc(1, job->ask.first_len + 1);
 	job->second = calloc(1, job->ask.second_len + 1);
 	if (!job->first || !job->second)
 		kc_machine_end(KC_EXIT_DIED, "no memory is left for a question");
-	if (!get(job->first, job->ask.first_len) || !get(job->second, job->ask.second_len))
-		_exit(KC_EXIT_OK);
+	get(job->first, job->ask.first_len);
+	get(job->second, job->ask.second_len);
 	job->done.id = job->ask.id;
 	return job;
 }
@@ -129,13 +120,8 @@ static bool is_asked(void)
 	return count > 0;
 }
 
-static uint64_t address_of(const void *place)
-{
-	return (uint64_t)(uintptr_t)place;
-}
-
 /* In a task of its own. */
-static void work(void *context)
+static void do_job(void *context)
 {
 	struct job *job = context;
 	struct kc_done *done = &job->done;
@@ -143,10 +129,10 @@ static void work(void *context)
 
 	if (job->ask.kind == KC_ASK_LOAD)
 		done->status =
-			(int32_t)kc_syscall(SYS_init_module, address_of(job->first),
-					    job->ask.first_len, address_of(job->second), 0, 0);
+			(int32_t)kc_syscall(SYS_init_module, kc_address(job->first),
+					    job->ask.first_len, kc_address(job->second), 0, 0);
 	else
-		done->status = (int32_t)kc_syscall(SYS_delete_module, address_of(job->first),
+		done->status = (int32_t)kc_syscall(SYS_delete_module, kc_address(job->first),
 						   NONBLOCK, 0, 0, 0);
 	done->nsec = kc_state.now - start;
 }
@@ -154,12 +140,12 @@ static void work(void *context)
 static int read_file(const char *path)
 {
 	char bytes[CHUNK];
-	int64_t fd = kc_syscall(SYS_open, address_of(path), 0, 0, 0, 0), len;
+	int64_t fd = kc_syscall(SYS_open, kc_address(path), 0, 0, 0, 0), len;
 
 	if (fd < 0)
 		return (int)fd;
 	do {
-		len = kc_syscall(SYS_read, (uint64_t)fd, address_of(bytes), sizeof(bytes), 0, 0);
+		len = kc_syscall(SYS_read, (uint64_t)fd, kc_address(bytes), sizeof(bytes), 0, 0);
 		if (len > 0)
 			kc_tell(KC_TELL_TEXT, bytes, (size_t)len);
 	} while (len > 0);
@@ -250,7 +236,8 @@ static void take_question(struct job *job)
 		job_free(job);
 		return;
 	default:
-		job->pid = kc_start_task(work, job);
+		job->work = (struct kc_work){ do_job, job };
+		job->pid = kc_start_task(&job->work);
 		if (job->pid < 0) {
 			job->done.status = job->pid;
 			tell_done(job);
@@ -265,8 +252,8 @@ static void look_after(struct job *job)
 {
 	int32_t status = 0;
 
-	if (job->ended_at || kc_call(kc_needed("kernel_wait4"), (uint64_t)job->pid,
-				     address_of(&status), NO_HANG, 0) != (uint64_t)job->pid)
+	if (job->ended_at || kc_call(wait_at, (uint64_t)job->pid, kc_address(&status), NO_HANG,
+				     0) != (uint64_t)job->pid)
 		return;
 	job->done.died = (status & SIGNAL_MASK) != 0;
 	job->ended_at = kc_state.now;
@@ -296,13 +283,14 @@ static void look_after_all(void)
 
 static void mount(const char *type, const char *path)
 {
-	kc_syscall(SYS_mkdir, address_of(path), 0755, 0, 0, 0);
-	kc_syscall(SYS_mount, address_of(type), address_of(path), address_of(type), 0, 0);
+	kc_syscall(SYS_mkdir, kc_address(path), 0755, 0, 0, 0);
+	kc_syscall(SYS_mount, kc_address(type), kc_address(path), kc_address(type), 0, 0);
 }
 
 void kc_guest(void)
 {
 	msleep_at = kc_needed("msleep");
+	wait_at = kc_needed("kernel_wait4");
 	mount("proc", "/proc");
 	mount("sysfs", "/sys");
 	mount("debugfs", "/sys/kernel/debug");

@@ -29,6 +29,11 @@ uint64_t kc_needed(const char *name)
 	return address;
 }
 
+void kc_set_variable(const char *name, uint64_t value)
+{
+	kc_store64(kc_pointer(kc_needed(name)), value);
+}
+
 static bool find_member(const struct btf *btf, uint32_t id, const char *member,
 			uint32_t *offset_ret)
 {

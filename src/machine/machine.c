@@ -3,11 +3,8 @@
 #include "kocoon/machine.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "elf/elf.h"
 #include "kernel/kernel.h"
@@ -241,31 +238,16 @@ static struct kocoon_machine_result result_of(const struct kc_done *done)
 
 /* ---- modprobe ---- */
 
-static struct kc_span section_named(const struct kc_elf *elf, const char *name)
-{
-	struct kc_span bytes;
-	Elf64_Shdr shdr;
-
-	for (uint64_t i = 1; kc_elf_shdr(elf->sections, i, &shdr); i++) {
-		const char *found = kc_span_string(elf->names, shdr.sh_name);
-
-		if (found && !strcmp(found, name) &&
-		    kc_span_sub(elf->file, shdr.sh_offset, shdr.sh_size, &bytes))
-			return bytes;
-	}
-	return kc_span("", 0);
-}
-
 /* A copy of a text of .modinfo; NULL: there is none, or no memory. */
 static char *modinfo(struct kc_span image, const char *tag)
 {
 	size_t len = strlen(tag);
 	struct kc_span texts;
 	struct kc_elf elf;
+	Elf64_Shdr shdr;
 
-	if (kc_elf_open(image, &elf))
+	if (kc_elf_open(image, &elf) || !kc_elf_find_section(&elf, ".modinfo", &shdr, &texts))
 		return NULL;
-	texts = section_named(&elf, ".modinfo");
 	for (uint64_t at = 0; at < texts.len; at++) {
 		const char *text = kc_span_string(texts, at);
 

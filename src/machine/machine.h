@@ -9,11 +9,12 @@
  * kernel's text and data is below 2 GiB, as code compiled for sign-extended 32-bit addresses needs.
  *
  * Once booted, the machine is a file: a header, the memory, the array of struct page (template.c).
- * Every machine that works is such a file, mapped copy-on-write by a process of its own (box.c).
+ * Every machine that works is such a file, mapped copy-on-write by a process of its own
+ * (process.c).
  *
  * There is one machine in a process: signal handlers and functions that stand in for the kernel's
- * have no argument that could say which. All of this folder but box.c and machine.c is of that
- * process, which is a child and may be lost.
+ * have no argument that could say which. What includes this header is of that process, which is a
+ * child and may be lost; booted.c does for what a file of a machine is.
  */
 #ifndef KC_MACHINE_MACHINE_H
 #define KC_MACHINE_MACHINE_H
@@ -66,6 +67,11 @@ static inline void *kc_pointer(uint64_t address)
 	return (void *)(uintptr_t)address; /* NOLINT: an address of this process */
 }
 
+static inline uint64_t kc_address(const void *place)
+{
+	return (uint64_t)(uintptr_t)place;
+}
+
 /* Ends the process, after a message to the parent. */
 _Noreturn void kc_machine_end(enum kc_machine_exit status, const char *format, ...) KC_PRINTF(2, 3);
 
@@ -85,6 +91,8 @@ KC_MUST_CHECK int kc_load_image(void);
 uint64_t kc_symbol(const char *name);
 /* The same for what a machine can't do without: ends the process where there is none. */
 uint64_t kc_needed(const char *name);
+/* Writes 64 bits of a variable of the kernel's. */
+void kc_set_variable(const char *name, uint64_t value);
 /* Offset of a member, by BTF; those of anonymous structures inside included. */
 uint32_t kc_offset(const char *structure, const char *member);
 
@@ -100,8 +108,8 @@ uint64_t kc_stub(void (*function)(void));
 /* The same for assembly that keeps to what its callers expect, on their stack. */
 uint64_t kc_direct_stub(void (*function)(void));
 #define KC_STUB(function) kc_stub((void (*)(void))(function))
-/* Makes a kernel function a jump to `target`. */
-void kc_replace(uint64_t function, uint64_t target);
+/* While booting, makes a kernel function that there has to be a jump to a stub. */
+void kc_replace(const char *function, uint64_t stub);
 KC_MUST_CHECK int kc_calls_init(void);
 
 /* ---- replaced.c ---- */
@@ -159,13 +167,20 @@ uint64_t kc_console_stub(void);
 /* ---- tasks.c ---- */
 
 void kc_tasks_init(void);
+/* Added to the offset of a per-CPU symbol. On any stack. */
+uint64_t kc_per_cpu_base(void);
 void kc_programs_init(void);
 /* The top of a new stack for the first task's host code. */
 uint64_t kc_task_stack(void);
 /* A system call, as if by the current task. */
 int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
-/* Runs a function in a task of its own, on that task's stack. Its pid, or -errno. */
-int kc_start_task(void (*function)(void *), void *argument);
+struct kc_work {
+	void (*function)(void *);
+	void *argument;
+};
+
+/* Has work, which stays until then, done by a task of its own, on its stack. Its pid, or -errno. */
+int kc_start_task(const struct kc_work *work);
 /* kernel_execve(): of the first task, and then the kernel has booted; or modprobe. */
 int kc_execve(const char *path, const char *const *arguments, const char *const *environment);
 

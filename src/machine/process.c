@@ -6,8 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -38,7 +36,7 @@ int kc_process_start(struct kc_process *process, const struct kc_child *child)
 	if (pid == 0) {
 		mine.channel = channels[1];
 		if (kc_sandbox_enter(mine.channel, mine.file))
-			_exit(2);
+			_exit(KC_EXIT_UNFIT);
 		kc_child(&mine);
 	}
 	close(channels[1]);
@@ -90,21 +88,6 @@ void kc_process_start_clock(struct kc_process *process)
 	process->deadline = milliseconds() + (uint64_t)process->timeout * 1000;
 }
 
-static bool put(int fd, const void *bytes, size_t len)
-{
-	while (len) {
-		ssize_t done = send(fd, bytes, len, MSG_NOSIGNAL);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		bytes = (const uint8_t *)bytes + done;
-		len -= (size_t)done;
-	}
-	return true;
-}
-
 int kc_process_ask(struct kc_process *process, struct kc_ask ask, struct kc_span first,
 		   struct kc_span second)
 {
@@ -112,11 +95,10 @@ int kc_process_ask(struct kc_process *process, struct kc_ask ask, struct kc_span
 	ask.second_len = second.len;
 	if (!process->pid)
 		return -EHOSTDOWN;
-	if (put(process->channel, &ask, sizeof(ask)) &&
-	    put(process->channel, first.data, first.len) &&
-	    put(process->channel, second.data, second.len))
-		return 0;
-	/* What it last said is still to be heard. */
+	/* Where it has hung up, what it last said is still to be heard. */
+	(void)(kc_box_send(process->channel, &ask, sizeof(ask)) &&
+	       kc_box_send(process->channel, first.data, first.len) &&
+	       kc_box_send(process->channel, second.data, second.len));
 	return 0;
 }
 

@@ -16,15 +16,10 @@ enum {
 
 /* ---- memory ---- */
 
-static void set(const char *variable, uint64_t value)
-{
-	kc_store64(kc_pointer(kc_needed(variable)), value);
-}
-
 static void set_if_there(const char *variable, uint64_t value)
 {
 	if (kc_symbol(variable))
-		set(variable, value);
+		kc_set_variable(variable, value);
 }
 
 static void call(const char *function, uint64_t a, uint64_t b, uint64_t c)
@@ -49,11 +44,11 @@ static void setup_arch(char **command_line_ret)
 	call("static_call_init", 0, 0, 0);
 	call("e820__range_add", 0, kc_state.ram_size, 1);
 	call("parse_early_param", 0, 0, 0);
-	set("max_pfn", pages);
-	set("max_low_pfn", pages);
-	set("max_pfn_mapped", pages);
-	set("max_low_pfn_mapped", pages);
-	set("high_memory", KC_RAM_BASE + kc_state.ram_size);
+	kc_set_variable("max_pfn", pages);
+	kc_set_variable("max_low_pfn", pages);
+	kc_set_variable("max_pfn_mapped", pages);
+	kc_set_variable("max_low_pfn_mapped", pages);
+	kc_set_variable("high_memory", KC_RAM_BASE + kc_state.ram_size);
 	call("memblock_reserve", text - KC_RAM_BASE, end - text, 0);
 	call("memblock_reserve", 0, KC_MACHINE_PAGE, 0);
 	call("e820__memblock_setup", 0, 0, 0);
@@ -86,7 +81,7 @@ static uint64_t execmem_arch_setup(void)
 static void *text_poke(uint64_t how, void *place, const void *from, size_t len)
 {
 	static uint64_t fills;
-	uint8_t *to = kc_mmu_alias((uint64_t)(uintptr_t)place);
+	uint8_t *to = kc_mmu_alias(kc_address(place));
 
 	if (!fills)
 		fills = kc_needed("text_poke_memset");
@@ -210,9 +205,8 @@ void kc_replace_all(void)
 		uint64_t stub = kc_stub(replaced[i].function);
 
 		/* A kernel without what is only left out is as good. */
-		if (kc_machine.booting && (replaced[i].function != (void (*)(void))nothing ||
-					   kc_symbol(replaced[i].name)))
-			kc_replace(kc_needed(replaced[i].name), stub);
+		if (replaced[i].function != (void (*)(void))nothing || kc_symbol(replaced[i].name))
+			kc_replace(replaced[i].name, stub);
 	}
 	if (kc_machine.booting)
 		keep_fs();

@@ -6,7 +6,6 @@
  * alone.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -19,20 +18,23 @@ enum { SIGCHLD_NUMBER = 17 };
 
 static uint64_t stack_offset, current_at, top_at, per_cpu_offset, do_exit_at, system_calls;
 
+uint64_t kc_per_cpu_base(void)
+{
+	return kc_load64(kc_pointer(per_cpu_offset));
+}
+
 /* The C half of __switch_to(); segments, debug registers and FPU state are nobody's here. */
 static void *switch_to(void *previous, uint8_t *next)
 {
-	uint64_t base = kc_load64(kc_pointer(per_cpu_offset));
+	uint64_t base = kc_per_cpu_base();
 
-	kc_store64(kc_pointer(base + current_at), (uint64_t)(uintptr_t)next);
+	kc_store64(kc_pointer(base + current_at), kc_address(next));
 	kc_store64(kc_pointer(base + top_at), kc_load64(next + stack_offset) + KERNEL_STACK);
 	return previous;
 }
 
 void kc_tasks_init(void)
 {
-	uint64_t stub = KC_STUB(switch_to);
-
 	per_cpu_offset = kc_needed("__per_cpu_offset");
 	do_exit_at = kc_needed("do_exit");
 	system_calls = kc_needed("sys_call_table");
@@ -44,8 +46,7 @@ void kc_tasks_init(void)
 		current_at = kc_needed("current_task");
 		top_at = kc_needed("cpu_current_top_of_stack");
 	}
-	if (kc_machine.booting)
-		kc_replace(kc_needed("__switch_to"), stub);
+	kc_replace("__switch_to", KC_STUB(switch_to));
 }
 
 uint64_t kc_task_stack(void)
@@ -54,33 +55,24 @@ uint64_t kc_task_stack(void)
 
 	if (!stack || mprotect(stack, GUARD, PROT_NONE))
 		kc_machine_end(KC_EXIT_DIED, "no memory is left for a stack");
-	return (uint64_t)(uintptr_t)(stack + STACK_SIZE - 64);
+	return kc_address(stack + STACK_SIZE - 64);
 }
 
 /* ---- tasks with work for the host ---- */
 
-struct work {
-	void (*function)(void *);
-	void *argument;
-};
-
 /* The task's first function, on its own stack: an oops's trace begins here. */
-__attribute__((force_align_arg_pointer, no_stack_protector)) static int do_work(struct work *work)
+__attribute__((force_align_arg_pointer, no_stack_protector)) static int
+do_work(const struct kc_work *work)
 {
 	work->function(work->argument);
 	kc_call(do_exit_at, 0, 0, 0, 0);
 	return 0;
 }
 
-int kc_start_task(void (*function)(void *), void *argument)
+int kc_start_task(const struct kc_work *work)
 {
-	struct work *work = malloc(sizeof(*work)); /* as long as the machine lives */
-
-	if (!work)
-		return -ENOMEM;
-	*work = (struct work){ function, argument };
 	return (int)kc_call(kc_needed("user_mode_thread"), (uint64_t)(uintptr_t)do_work,
-			    (uint64_t)(uintptr_t)work, SIGCHLD_NUMBER, 0);
+			    kc_address(work), SIGCHLD_NUMBER, 0);
 }
 
 int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
@@ -90,14 +82,14 @@ int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint
 	const uint64_t *table = kc_pointer(system_calls);
 
 	regs[15] = number;
-	return (int64_t)kc_call(table[number], (uint64_t)(uintptr_t)regs, 0, 0, 0);
+	return (int64_t)kc_call(table[number], kc_address(regs), 0, 0, 0);
 }
 
 /* ---- programs ---- */
 
 static uint64_t current_task(void)
 {
-	return kc_load64(kc_pointer(kc_load64(kc_pointer(per_cpu_offset)) + current_at));
+	return kc_load64(kc_pointer(kc_per_cpu_base() + current_at));
 }
 
 static bool is_first_task(void)
@@ -140,8 +132,5 @@ __attribute__((force_align_arg_pointer, no_stack_protector)) static void enter_p
 
 void kc_programs_init(void)
 {
-	uint64_t stub = kc_direct_stub(enter_program);
-
-	if (kc_machine.booting)
-		kc_replace(kc_needed("syscall_exit_to_user_mode"), stub);
+	kc_replace("syscall_exit_to_user_mode", kc_direct_stub(enter_program));
 }
