@@ -18,7 +18,7 @@ enum { UDELAY_SCALE = 0x10c7 };
 
 /* Of the kernel; known before its code runs, as what uses them may not call symbol lookup. */
 static uint64_t irqentry_enter, irqentry_exit, irq_enter_rcu, irq_exit_rcu;
-static uint64_t irq_regs, event_handler_at;
+static uint64_t irq_regs, event_handler_at, irq_work_run;
 static uint64_t wait_stub, stuck_stub;
 
 static uint64_t read_clock(void)
@@ -106,7 +106,8 @@ enum { KERNEL_CS = 0x10, KERNEL_DS = 0x18 };
  * On the kernel's stack, since what is woken may be switched to from in here: no host function but
  * by its stub, no thread-local storage.
  */
-__attribute__((no_stack_protector)) void kc_timer_interrupt(uint64_t *regs)
+__attribute__((no_stack_protector)) static void interrupt(uint64_t *regs, uint64_t handler,
+							  uint64_t argument)
 {
 	uint64_t *current_regs, before, state;
 
@@ -116,13 +117,19 @@ __attribute__((no_stack_protector)) void kc_timer_interrupt(uint64_t *regs)
 	current_regs = kc_pointer(kc_per_cpu_base() + irq_regs);
 	before = *current_regs;
 	*current_regs = kc_address(regs);
-	kc_call(kc_load64(kc_pointer(event_handler_at)), KC_DEVICE_BASE + EVENT, 0, 0, 0);
+	kc_call(handler, argument, 0, 0, 0);
 	*current_regs = before;
 	kc_call(irq_exit_rcu, 0, 0, 0, 0);
 	kc_call(irqentry_exit, kc_address(regs), state, 0, 0);
 }
 
-__attribute__((no_stack_protector)) void kc_safe_halt(void)
+__attribute__((no_stack_protector)) void kc_timer_interrupt(uint64_t *regs)
+{
+	interrupt(regs, kc_load64(kc_pointer(event_handler_at)), KC_DEVICE_BASE + EVENT);
+}
+
+/* An interrupt of code that waits for one, or makes one. */
+__attribute__((no_stack_protector)) static void interrupt_here(uint64_t handler, uint64_t argument)
 {
 	uint64_t regs[REGS] = { 0 };
 
@@ -131,11 +138,24 @@ __attribute__((no_stack_protector)) void kc_safe_halt(void)
 	regs[REGS_FLAGS] = KC_INTERRUPTS_ON;
 	regs[REGS_SP] = kc_address(regs);
 	regs[REGS_SS] = KERNEL_DS;
+	interrupt(regs, handler, argument);
+	kc_state.irq_flags = KC_INTERRUPTS_ON;
+}
+
+__attribute__((no_stack_protector)) void kc_safe_halt(void)
+{
 	if (kc_call(wait_stub, 0, 0, 0, 0))
-		kc_timer_interrupt(regs);
+		interrupt_here(kc_load64(kc_pointer(event_handler_at)), KC_DEVICE_BASE + EVENT);
 	else
 		kc_call(stuck_stub, 0, 0, 0, 0);
 	kc_state.irq_flags = KC_INTERRUPTS_ON;
+}
+
+/* An interrupt to itself. Where it is held off, the work is the next tick's. */
+__attribute__((force_align_arg_pointer, no_stack_protector)) static void raise_irq_work(void)
+{
+	if (kc_state.irq_flags)
+		interrupt_here(irq_work_run, 0);
 }
 
 /* ---- what the kernel is told of them ---- */
@@ -195,6 +215,7 @@ void kc_clock_init(void)
 	irq_enter_rcu = kc_needed("irq_enter_rcu");
 	irq_exit_rcu = kc_needed("irq_exit_rcu");
 	irq_regs = kc_needed("__irq_regs");
+	irq_work_run = kc_needed("irq_work_run");
 	event_handler_at =
 		KC_DEVICE_BASE + EVENT + kc_offset("clock_event_device", "event_handler");
 	wait_stub = KC_STUB(wait_for_event);
@@ -210,4 +231,5 @@ void kc_clock_init(void)
 	kc_replace("__ndelay", KC_STUB(delay_nsec));
 	kc_replace("__const_udelay", KC_STUB(delay_scaled));
 	kc_replace("native_sched_clock", KC_STUB(sched_clock));
+	kc_replace("arch_irq_work_raise", kc_direct_stub(raise_irq_work));
 }

@@ -12,6 +12,7 @@ enum {
 	PAGE_KERNEL = 0x163,
 	MODULE_GAP = 1 << 20
 };
+#define HIGHER_HALF UINT64_C(0xffff800000000000)
 #define ADDRESS_END ((UINT64_C(1) << 46) - 1)
 
 /* ---- memory ---- */
@@ -99,9 +100,11 @@ static uint64_t nothing(void)
 	return 0;
 }
 
-static uint64_t yes(void)
+/* Whether an address may be the kernel's. What is below is a program's; so is the host's part. */
+static int is_kernel_address(uint64_t address)
 {
-	return 1;
+	return (address >= KC_STUB_BASE && address < KC_MODULE_END) ||
+	       (address >= KC_VMEMMAP_BASE && address < KC_VMALLOC_END) || address >= HIGHER_HALF;
 }
 
 /* Where WARN and BUG may be: the kernel is where programs are elsewhere. */
@@ -154,7 +157,8 @@ static const struct {
 	ROW("init_real_mode", nothing, "real mode"),
 	ROW("int3_selftest", keep_pv_ops, "a breakpoint, and the moment before alternatives"),
 	ROW("native_init_IRQ", nothing, "interrupt controllers"),
-	ROW("copy_from_kernel_nofault_allowed", yes, "the kernel is where programs are elsewhere"),
+	ROW("copy_from_kernel_nofault_allowed", is_kernel_address,
+	    "the kernel is where programs are elsewhere"),
 	ROW("is_valid_bugaddr", is_valid_bugaddr, "the same"),
 	ROW("native_machine_emergency_restart", restart, "the reset line"),
 	ROW("native_machine_halt", restart, "the processor"),
