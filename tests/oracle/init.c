@@ -15,11 +15,15 @@
  *	show INDEX PATH [user]		what is at PATH and below it: kinds, modes, sizes, contents;
  *					with `user`, as somebody without rights
  *	symbols INDEX MODULE [user]	lines of /proc/kallsyms that end in [MODULE]; *: of any
+ *	delete INDEX NAME		tries to delete the module
  *	delete-all INDEX [oldest]	tries to delete all modules but the helper, the newest first
  *	memory START END		the kernel's own memory between two symbols
  *	option NAME			from here on: `log` (send the kernel log of each load),
  *					`unload` (delete a module again when it loaded), `views`
- *					(what is shown of a module that has loaded)
+ *					(what is shown of a module that has loaded), `task` (load
+ *					and delete in a task of its own, which an oops may kill)
+ *
+ * Started as modprobe, it loads /lib/modules/NAME.ko.
  *
  * Produces records (record.h) in the shared memory. A kernel that dies or hangs leaves the last
  * RECORD_START without a RECORD_RESULT: `ask` goes on from there.
@@ -50,7 +54,7 @@ static const char module_file[] = "/module", helper_name[] = "witness";
 static struct shared_memory *shared;
 static uint64_t shared_physical, shared_size;
 static int kernel_log = -1;
-static bool want_log, want_unload, want_views;
+static bool want_log, want_unload, want_views, want_task;
 
 /* ---- what is told ---- */
 
@@ -371,15 +375,61 @@ static void show_module(uint32_t index)
 	show(index, path);
 }
 
+/* ---- modules ---- */
+
+struct call {
+	long number, first, second, third;
+};
+
+static int32_t do_call(const struct call *call)
+{
+	return syscall(call->number, call->first, call->second, call->third) ? errno : 0;
+}
+
+/* The errno of a system call, by a task of its own where that is wanted. */
+static int32_t make_call(const struct call call)
+{
+	static int32_t *answer;
+	int status = 0;
+	pid_t child;
+
+	if (!want_task)
+		return do_call(&call);
+	if (!answer)
+		answer = mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (answer == MAP_FAILED)
+		return ENOMEM;
+	*answer = RECORD_KILLED;
+	child = fork();
+	if (!child) {
+		*answer = do_call(&call);
+		_exit(0);
+	}
+	if (child < 0)
+		return errno;
+	waitpid(child, &status, 0);
+	return *answer;
+}
+
 static void delete_module(uint32_t index, const char *name)
 {
-	int32_t err = syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
+	int32_t err = make_call((struct call){ SYS_delete_module, (long)name, O_NONBLOCK, 0 });
 	char answer[sizeof(err) + 128];
 	size_t len = strnlen(name, 128);
 
 	memcpy(answer, &err, sizeof(err));
 	memcpy(answer + sizeof(err), name, len);
 	tell(RECORD_UNLOAD, index, answer, sizeof(err) + len);
+}
+
+static void delete_named(uint32_t index, const char *name)
+{
+	if (want_log)
+		send_log(RECORD_NO_INDEX);
+	delete_module(index, name);
+	if (want_log)
+		send_log(index);
 }
 
 static void delete_all(uint32_t index, bool oldest_first)
@@ -432,7 +482,7 @@ static void load(const char *index_text, int fd, const char *flags, const char *
 {
 	uint32_t index = number(index_text);
 	char line[4096];
-	int32_t err = 0;
+	int32_t err;
 
 	if (fd < 0)
 		return fail("module", index_text);
@@ -440,8 +490,8 @@ static void load(const char *index_text, int fd, const char *flags, const char *
 		send_log(RECORD_NO_INDEX);
 	shared->current = index;
 	tell(RECORD_START, index, NULL, 0);
-	if (syscall(SYS_finit_module, fd, parameters, (int)strtol(flags, NULL, 0)))
-		err = errno;
+	err = make_call(
+		(struct call){ SYS_finit_module, fd, (long)parameters, strtol(flags, NULL, 0) });
 	close(fd);
 	shared->current = RECORD_NO_INDEX;
 	tell(RECORD_RESULT, index, &err, sizeof(err));
@@ -575,6 +625,7 @@ static void set_option(const char *name)
 	want_log = want_log || !strcmp(name, "log");
 	want_unload = want_unload || !strcmp(name, "unload");
 	want_views = want_views || !strcmp(name, "views");
+	want_task = want_task || !strcmp(name, "task");
 }
 
 static void follow(char *line)
@@ -598,6 +649,8 @@ static void follow(char *line)
 		show_as(show_symbols, fields[1], fields[2], !strcmp(fields[3], "user"));
 	else if (!strcmp(fields[0], "delete-all"))
 		delete_all(number(fields[1]), !strcmp(fields[2], "oldest"));
+	else if (!strcmp(fields[0], "delete"))
+		delete_named(number(fields[1]), fields[2]);
 	else if (!strcmp(fields[0], "memory"))
 		send_memory(fields[1], fields[2]);
 	else if (!strcmp(fields[0], "option"))
@@ -620,8 +673,23 @@ static void follow_plan(void)
 	tell(RECORD_END, RECORD_NO_INDEX, NULL, 0);
 }
 
-int main(void)
+/* What the kernel asks for, of what there is. */
+static int be_modprobe(const char *name)
 {
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/lib/modules/%.128s.ko", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 1;
+	return syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST;
+}
+
+int main(int argc, char **argv)
+{
+	if (getpid() != 1)
+		return be_modprobe(argv[argc - 1]);
 	mkdir("/dev", 0755);
 	mkdir("/proc", 0755);
 	mkdir("/sys", 0755);

@@ -13,10 +13,11 @@
 #include <stdint.h>
 
 #define RECORD_NO_INDEX UINT32_MAX
+#define RECORD_KILLED -1 /* the task that made the call was killed in it */
 
 enum record_kind {
 	RECORD_START = 1, /* about to be loaded */
-	RECORD_RESULT, /* int32_t: 0, or the errno of finit_module */
+	RECORD_RESULT, /* int32_t: 0, the errno of finit_module, or RECORD_KILLED */
 	RECORD_UNLOAD, /* int32_t: of delete_module; then the module's name */
 	RECORD_TRIED, /* int32_t: of a file written to */
 	RECORD_LOG, /* text: a line of the kernel's log */
