@@ -251,17 +251,33 @@ static int unpack_lz4(struct job *job)
 	return packed.len < sizeof(uint32_t) ? -EINVAL : 0;
 }
 
+static size_t run_zstd(struct job *job, size_t packed, size_t room)
+{
+	ZSTD_DCtx *decoder = ZSTD_createDCtx();
+	size_t got;
+
+	if (!decoder)
+		return (size_t)-ZSTD_error_memory_allocation;
+	got = ZSTD_decompressDCtx(decoder, job->buffer->data, room, job->packed.data, packed);
+	ZSTD_freeDCtx(decoder);
+	return got;
+}
+
+static bool is_too_small(size_t got)
+{
+	return ZSTD_isError(got) && ZSTD_getErrorCode(got) == ZSTD_error_dstSize_tooSmall;
+}
+
 /*
- * The whole frame in one call: no window to copy from. The block headers bound the output: a
- * hostile frame makes that bound large, but memory is only touched where bytes are written.
+ * The whole frame in one call: no window to copy from. The room that the caller has reserved is
+ * tried first, since the block headers, which bound the output, claim some times as much as there
+ * is. A hostile frame makes that bound large, but memory is only touched where bytes are written.
  */
 static int unpack_zstd(struct job *job)
 {
 	size_t packed = ZSTD_findFrameCompressedSize(job->packed.data, job->packed.len);
 	unsigned long long bound;
-	ZSTD_DCtx *decoder;
-	size_t got, room;
-	int err;
+	size_t got = (size_t)-ZSTD_error_dstSize_tooSmall, room, reserved = job->buffer->capacity;
 
 	if (ZSTD_isError(packed))
 		return -EINVAL;
@@ -269,18 +285,17 @@ static int unpack_zstd(struct job *job)
 	if (bound == ZSTD_CONTENTSIZE_ERROR)
 		return -EINVAL;
 	room = (size_t)(bound < job->limit ? bound : job->limit);
-	err = kc_buffer_reserve(job->buffer, room);
-	if (err)
-		return err;
-	decoder = ZSTD_createDCtx();
-	if (!decoder)
+	if (reserved && reserved < room)
+		got = run_zstd(job, packed, reserved);
+	if (is_too_small(got)) {
+		if (kc_buffer_reserve(job->buffer, room))
+			return -ENOMEM;
+		got = run_zstd(job, packed, room);
+	}
+	if (ZSTD_isError(got) && ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
 		return -ENOMEM;
-	got = ZSTD_decompressDCtx(decoder, job->buffer->data, room, job->packed.data, packed);
-	ZSTD_freeDCtx(decoder);
 	if (ZSTD_isError(got))
-		return ZSTD_getErrorCode(got) == ZSTD_error_dstSize_tooSmall && room < bound
-			       ? -EFBIG
-			       : -EINVAL;
+		return is_too_small(got) && room < bound ? -EFBIG : -EINVAL;
 	job->buffer->len = got;
 	job->consumed = packed;
 	return 0;

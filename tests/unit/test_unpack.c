@@ -79,6 +79,30 @@ static void unpacks_more_than_one_block_of_lz4(void **state)
 	kc_buffer_deinit(&out);
 }
 
+/* What is reserved may be what it takes, and then nothing grows; or less. */
+static void unpacks_zstd_into_the_room_that_there_is(void **state)
+{
+	struct kc_buffer bytes = sample(300000);
+	struct kc_buffer packed = pack(&packers[5], kc_buffer_span(&bytes));
+	const size_t rooms[] = { bytes.len, bytes.len - 1, 1 };
+
+	(void)state;
+	assert_int_equal(packers[5].format, KC_FORMAT_ZSTD);
+	for (size_t i = 0; i < KC_ARRAY_SIZE(rooms); i++) {
+		struct kc_buffer out = { 0 };
+
+		assert_int_equal(kc_buffer_reserve(&out, rooms[i]), 0);
+		assert_int_equal(kc_unpack(KC_FORMAT_ZSTD, kc_buffer_span(&packed), 1 << 20, &out,
+					   NULL, NULL),
+				 0);
+		assert_same(kc_buffer_span(&out), kc_buffer_span(&bytes));
+		assert_int_equal(out.capacity == rooms[i], rooms[i] == bytes.len);
+		kc_buffer_deinit(&out);
+	}
+	kc_buffer_deinit(&packed);
+	kc_buffer_deinit(&bytes);
+}
+
 static void refuses_more_than_the_limit(void **state)
 {
 	struct kc_buffer bytes = sample(1 << 20);
@@ -231,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unpacks_every_format_and_leaves_what_follows),
 		cmocka_unit_test(unpacks_more_than_one_block_of_lz4),
+		cmocka_unit_test(unpacks_zstd_into_the_room_that_there_is),
 		cmocka_unit_test(refuses_more_than_the_limit),
 		cmocka_unit_test(refuses_every_truncation),
 		cmocka_unit_test(survives_flips_in_every_byte),
