@@ -96,6 +96,12 @@ struct kocoon_kernel_options {
 	const char
 		*symvers; /* Module.symvers, or NULL: instead of an image, or checked beside one */
 	const char *system_map; /* System.map, or NULL: symbol addresses where there is no image */
+	/*
+	 * Folder in which unpacked images are kept from run to run, made where it is missing; NULL:
+	 * they aren't. What is found there is believed where this user has made it, for the same
+	 * file in the same state; else it is made anew.
+	 */
+	const char *cache;
 };
 
 /*

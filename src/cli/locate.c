@@ -53,6 +53,11 @@ char *locate_cache(void)
 	return cache_folder("kernels");
 }
 
+char *locate_images(void)
+{
+	return cache_folder("images");
+}
+
 char *locate_machines(void)
 {
 	return cache_folder("machines");

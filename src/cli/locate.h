@@ -9,7 +9,8 @@
 
 /* $KOCOON_CACHE, or where it is by default, and "/kernels" behind it; to be freed. */
 char *locate_cache(void);
-/* The same for kernels that have booted: "/machines". */
+/* The same for kernels that were unpacked: "/images"; and that have booted: "/machines". */
+char *locate_images(void);
 char *locate_machines(void);
 
 /*

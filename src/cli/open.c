@@ -132,18 +132,22 @@ static int find_kernel(const struct cli_options *options, char **path_ret)
 int cli_open_kernel(struct cli *cli)
 {
 	const struct cli_options *options = &cli->options;
+	char *cache = locate_images();
 	const struct kocoon_kernel_options wanted = {
 		.size = sizeof(wanted),
 		.key_files = options->keys.texts,
 		.key_count = options->keys.count,
 		.symvers = options->symvers,
 		.system_map = options->system_map,
+		.cache = cache,
 	};
 	char *path = NULL;
 	int status = find_kernel(options, &path);
 
-	if (status)
+	if (status) {
+		free(cache);
 		return status;
+	}
 	struct kocoon_report *report = kocoon_report_new();
 	if (!report)
 		cli_out_of_memory();
@@ -156,6 +160,7 @@ int cli_open_kernel(struct cli *cli)
 		print_warnings(report);
 	}
 	kocoon_report_free(report);
+	free(cache);
 	free(path);
 	return status;
 }

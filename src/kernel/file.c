@@ -164,6 +164,29 @@ static bool is_kernel(struct kc_span file)
 	       (file.len >= SELFMAG && !memcmp(file.data, ELFMAG, SELFMAG));
 }
 
+static void note_identity(const struct stat *status, struct kc_file_identity *identity)
+{
+	*identity = (struct kc_file_identity){
+		.device = status->st_dev,
+		.inode = status->st_ino,
+		.size = (uint64_t)status->st_size,
+		.modified_sec = status->st_mtim.tv_sec,
+		.modified_nsec = status->st_mtim.tv_nsec,
+		.changed_sec = status->st_ctim.tv_sec,
+		.changed_nsec = status->st_ctim.tv_nsec,
+	};
+}
+
+bool kc_kernel_file_identify(const char *path, struct kc_file_identity *identity_ret)
+{
+	struct stat status;
+
+	if (stat(path, &status) || !S_ISREG(status.st_mode) || access(path, R_OK))
+		return false;
+	note_identity(&status, identity_ret);
+	return true;
+}
+
 static int read_kernel(const struct copy *copy)
 {
 	uint64_t head = copy->len < HEAD ? copy->len : HEAD;
@@ -179,7 +202,8 @@ static int read_kernel(const struct copy *copy)
 	return err ?: (uint64_t)status.st_size < copy->len ? -EIO : 0;
 }
 
-static int check_file(int fd, const char *path, struct kocoon_report *report, uint64_t *len_ret)
+static int check_file(int fd, const char *path, struct kocoon_report *report,
+		      struct kc_file_identity *identity_ret)
 {
 	struct stat status;
 
@@ -195,19 +219,20 @@ static int check_file(int fd, const char *path, struct kocoon_report *report, ui
 		kc_found(report, "%jd bytes", (intmax_t)status.st_size);
 		return -EFBIG;
 	}
-	*len_ret = (uint64_t)status.st_size;
+	note_identity(&status, identity_ret);
 	return 0;
 }
 
 static int copy_file(int fd, const char *path, struct kocoon_report *report,
-		     struct kc_span *file_ret)
+		     struct kc_file_identity *identity_ret, struct kc_span *file_ret)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	struct copy copy = { .fd = fd };
-	int err = check_file(fd, path, report, &copy.len);
+	int err = check_file(fd, path, report, identity_ret);
 
 	if (err)
 		return err;
+	copy.len = identity_ret->size;
 	/* cppcheck-suppress invalidFunctionArg */ /* -1 goes with MAP_ANONYMOUS */
 	copy.bytes = mmap(NULL, (size_t)copy.len, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (copy.bytes == MAP_FAILED)
@@ -227,14 +252,15 @@ static int copy_file(int fd, const char *path, struct kocoon_report *report,
 	return 0;
 }
 
-int kc_kernel_file_open(const char *path, struct kocoon_report *report, struct kc_span *file_ret)
+int kc_kernel_file_open(const char *path, struct kocoon_report *report,
+			struct kc_file_identity *identity_ret, struct kc_span *file_ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int err;
 
 	if (fd < 0)
 		return fail(report, -errno, path, strerror(errno));
-	err = copy_file(fd, path, report, file_ret);
+	err = copy_file(fd, path, report, identity_ret, file_ret);
 	close(fd);
 	return err;
 }

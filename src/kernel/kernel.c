@@ -192,10 +192,11 @@ static int open_bzimage(struct kocoon_kernel *kernel, struct kc_span file,
 }
 
 /* A bzImage is unpacked and let go; a vmlinux is used as it was read. */
-static int open_file(struct kocoon_kernel *kernel, const char *path, struct kocoon_report *report)
+static int open_file(struct kocoon_kernel *kernel, const char *path, struct kocoon_report *report,
+		     struct kc_file_identity *identity_ret)
 {
 	struct kc_span file = kc_span(NULL, 0);
-	int err = kc_kernel_file_open(path, report, &file);
+	int err = kc_kernel_file_open(path, report, identity_ret, &file);
 
 	if (err)
 		return err;
@@ -340,16 +341,11 @@ static int read_certificates(struct kocoon_kernel *kernel, struct kocoon_report 
 	return 0;
 }
 
-static int open_image(struct kocoon_kernel *kernel, const char *path, struct kocoon_report *report)
+/* All that an unpacked image tells. */
+static int read_image(struct kocoon_kernel *kernel, struct kocoon_report *report)
 {
-	int err;
+	int err = 0;
 
-	kernel->path = strdup(path);
-	if (!kernel->path)
-		return -ENOMEM;
-	err = open_file(kernel, path, report);
-	if (err)
-		return err;
 	find_kallsyms(kernel);
 	/* Where they can't be looked up in place, all that follows needs them. */
 	if (!kernel->kallsyms.by_name.len) {
@@ -363,6 +359,25 @@ static int open_image(struct kocoon_kernel *kernel, const char *path, struct koc
 	if (!err)
 		err = read_certificates(kernel, report);
 	read_build_id(kernel);
+	return err;
+}
+
+static int open_image(struct kocoon_kernel *kernel, const char *path, const char *cache,
+		      struct kocoon_report *report)
+{
+	struct kc_file_identity identity;
+	int err;
+
+	kernel->path = strdup(path);
+	if (!kernel->path)
+		return -ENOMEM;
+	if (!kc_kept_image_open(kernel, path, cache))
+		return read_image(kernel, report);
+	err = open_file(kernel, path, report, &identity);
+	if (!err)
+		err = read_image(kernel, report);
+	if (!err && cache)
+		kc_kept_image_write(kernel, &identity, cache);
 	return err;
 }
 
@@ -451,7 +466,7 @@ static int open_parts(struct kocoon_kernel *kernel, const char *path,
 	int err;
 
 	if (path)
-		err = open_image(kernel, path, report);
+		err = open_image(kernel, path, options->cache, report);
 	else if (options->symvers)
 		err = open_symvers(kernel, options, report);
 	else
@@ -506,6 +521,7 @@ void kocoon_kernel_free(struct kocoon_kernel *kernel)
 	kc_builtins_deinit(&kernel->builtins);
 	kc_keyring_deinit(&kernel->keyring);
 	kc_buffer_deinit(&kernel->image);
+	kc_kept_image_close(kernel->kept);
 	kc_kernel_file_close(kernel->file);
 	free(kernel->vermagic);
 	free(kernel->release);

@@ -33,12 +33,22 @@ enum {
 
 /* ---- the file ---- */
 
+/* What tells a file, and each state of it, from every other. */
+struct kc_file_identity {
+	uint64_t device, inode, size;
+	int64_t modified_sec, modified_nsec;
+	int64_t changed_sec, changed_nsec; /* nobody can set these */
+};
+
+/* False: there is no file to be had at that path. */
+KC_MUST_CHECK bool kc_kernel_file_identify(const char *path, struct kc_file_identity *identity_ret);
 /*
  * A private copy of a kernel's file, of which debug information and what is no kernel is left out
  * (zeroes). -EINVAL: no regular file; -ENOEXEC: empty; -EFBIG; -EIO: it changed while it was read;
  * else open's or read's errno.
  */
 KC_MUST_CHECK int kc_kernel_file_open(const char *path, struct kocoon_report *report,
+				      struct kc_file_identity *identity_ret,
 				      struct kc_span *file_ret);
 void kc_kernel_file_close(struct kc_span file);
 
@@ -60,6 +70,21 @@ KC_MUST_CHECK int kc_bzimage_open(struct kc_span file, struct kocoon_report *rep
 /* Unpacks the payload: an ELF file, perhaps with relocation lists behind it. */
 KC_MUST_CHECK int kc_bzimage_unpack(const struct kc_bzimage *image, struct kc_buffer *buffer,
 				    struct kocoon_report *report);
+
+/* ---- an unpacked image that was kept ---- */
+
+struct kocoon_kernel;
+
+/*
+ * Takes what is kept of the bzImage at `path` in `folder` (NULL: nothing is) into a new kernel:
+ * image, release, layouts, behaviour. -ENOENT: nothing is kept of it; -ENOMEM.
+ */
+KC_MUST_CHECK int kc_kept_image_open(struct kocoon_kernel *kernel, const char *path,
+				     const char *folder);
+void kc_kept_image_close(struct kc_span image);
+/* Keeps what was unpacked of a file. Layouts and behaviour are made for it. */
+void kc_kept_image_write(const struct kocoon_kernel *kernel, const struct kc_file_identity *source,
+			 const char *folder);
 
 /* ---- vmlinux ---- */
 
@@ -199,6 +224,7 @@ struct kocoon_kernel {
 	char *path; /* owned; NULL: there is no image */
 	struct kc_span file; /* owned; the file, where it is a vmlinux */
 	struct kc_buffer image; /* owned; the unpacked payload of a bzImage */
+	struct kc_span kept; /* owned; the same in a file that was kept, in place of it */
 	struct kc_vmlinux vmlinux;
 	struct kc_kallsyms kallsyms;
 	struct kc_exports exports;

@@ -3,9 +3,7 @@
 #include "machine/booted.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/kept.h"
 #include "kernel/kernel.h"
 #include "machine/machine.h"
 #include "machine/process.h"
@@ -23,7 +22,7 @@
 #define MEMORY_MIN (UINT64_C(128) << 20)
 #define MEMORY_MAX (UINT64_C(1) << 30) /* modules need room up to 2 GiB */
 
-enum { TIMEOUT_DEFAULT = 60, ID_MAX = 64 };
+enum { TIMEOUT_DEFAULT = 60 };
 
 /* ---- the log ---- */
 
@@ -50,82 +49,40 @@ void kc_pass_log(kocoon_machine_log_fn *log, void *context, const char *line, si
 
 /* ---- the cache ---- */
 
-struct own_id {
-	uint8_t bytes[ID_MAX];
-	size_t len;
-};
-
-/* The build id of the object that this code is in. */
-static int note_own_id(struct dl_phdr_info *object, size_t size, void *context)
-{
-	struct own_id *id = context;
-	bool own = false;
-
-	(void)size;
-	for (int i = 0; i < object->dlpi_phnum; i++) {
-		const ElfW(Phdr) *phdr = &object->dlpi_phdr[i];
-
-		own |= phdr->p_type == PT_LOAD &&
-		       (uintptr_t)note_own_id - object->dlpi_addr - phdr->p_vaddr < phdr->p_memsz;
-	}
-	for (int i = 0; own && i < object->dlpi_phnum; i++) {
-		const ElfW(Phdr) *phdr = &object->dlpi_phdr[i];
-		const ElfW(Nhdr) *note =
-			(const void *)(object->dlpi_addr + phdr->p_vaddr); /* NOLINT */
-
-		if (phdr->p_type != PT_NOTE || note->n_type != NT_GNU_BUILD_ID ||
-		    note->n_descsz > sizeof(id->bytes))
-			continue;
-		id->len = note->n_descsz;
-		memcpy(id->bytes, (const uint8_t *)(note + 1) + note->n_namesz, id->len);
-	}
-	return own;
-}
-
 /*
- * Where a machine of this kernel, these options and this build of ours is kept: its addresses of
- * host functions are numbers that only the same code gives. NULL: nowhere.
+ * The name that a machine of this kernel, these options and this build of ours is kept by: its
+ * addresses of host functions are numbers that only the same code gives. NULL: none.
  */
-static char *cache_path(const struct kocoon_kernel *kernel, const char *folder,
-			const char *command_line, uint64_t memory)
+static char *name_machine(const struct kocoon_kernel *kernel, const char *command_line,
+			  uint64_t memory)
 {
-	struct own_id id = { 0 };
+	struct kc_span own = kc_own_build_id();
 	const char *build_id = kocoon_kernel_build_id(kernel);
-	uint64_t mark = UINT64_C(0xcbf29ce484222325);
-	char *path;
+	char *name;
 
-	dl_iterate_phdr(note_own_id, &id);
-	if (!folder || !*build_id || !id.len)
+	if (!*build_id || !own.len ||
+	    asprintf(&name, "%s-%" PRIx64 "-%016" PRIx64 "-%016" PRIx64, build_id, memory >> 20,
+		     kc_kept_mark(0, command_line, strlen(command_line)),
+		     kc_kept_mark(0, own.data, own.len)) < 0)
 		return NULL;
-	/* FNV-1a: no secret, and the same in every process. */
-	for (size_t i = 0; i < id.len; i++)
-		mark = (mark ^ id.bytes[i]) * UINT64_C(0x100000001b3);
-	for (const char *at = command_line; *at; at++)
-		mark = (mark ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
-	if (asprintf(&path, "%s/%s-%" PRIx64 "-%016" PRIx64, folder, build_id, memory >> 20, mark) <
-	    0)
-		return NULL;
-	return path;
+	return name;
 }
 
-/* Only a whole one of our own that nobody else may write. -1: there is none. */
-static int open_cached(const char *path)
+static int open_cached(const char *folder, const char *name)
 {
-	struct stat status;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int file = kc_kept_open(folder, name);
 
-	if (fd >= 0 &&
-	    (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
-	     status.st_mode & (S_IWGRP | S_IWOTH) || !kc_template_is_whole(fd))) {
-		close(fd);
+	if (file >= 0 && !kc_template_is_whole(file)) {
+		close(file);
 		return -1;
 	}
-	return fd;
+	return file;
 }
 
 /* What is data of a file with holes; the holes stay. */
-static int copy_data(int to, int from)
+static int copy_data(void *context, int to)
 {
+	const int from = *(const int *)context;
 	off_t at = 0;
 	struct stat status;
 
@@ -144,24 +101,6 @@ static int copy_data(int to, int from)
 		}
 	}
 	return errno == ENXIO ? 0 : -errno;
-}
-
-/* The file appears whole or not at all. That it can't be kept costs time only. */
-static void keep(const char *path, const char *folder, int file)
-{
-	char *work;
-	int fd;
-
-	(void)mkdir(folder, 0700);
-	if (asprintf(&work, "%s.XXXXXX", path) < 0)
-		return;
-	fd = mkostemp(work, O_CLOEXEC);
-	if (fd >= 0) {
-		if (copy_data(fd, file) || fchmod(fd, 0400) || rename(work, path))
-			unlink(work);
-		close(fd);
-	}
-	free(work);
 }
 
 /* ---- booting ---- */
@@ -230,16 +169,17 @@ static int check_host(const struct kocoon_kernel *kernel, struct kocoon_report *
 static int get_machine(struct kocoon_booted *booted, const struct kocoon_machine_options *options,
 		       const char *command_line, uint64_t memory, struct kocoon_report *report)
 {
-	char *path = cache_path(booted->kernel, options->cache, command_line, memory);
+	static const struct kc_kept_bounds bounds = { .rivals = 3, .most = 12 };
+	char *name = options->cache ? name_machine(booted->kernel, command_line, memory) : NULL;
 	int err = 0;
 
-	booted->file = path ? open_cached(path) : -1;
+	booted->file = name ? open_cached(options->cache, name) : -1;
 	if (booted->file < 0) {
 		err = boot(booted, options, command_line, memory, report);
-		if (!err && path)
-			keep(path, options->cache, booted->file);
+		if (!err && name)
+			kc_kept_write(options->cache, name, &bounds, copy_data, &booted->file);
 	}
-	free(path);
+	free(name);
 	return err;
 }
 
