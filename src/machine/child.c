@@ -21,6 +21,7 @@ static int make_stubs(void)
 	kc_clock_init();
 	kc_tasks_init();
 	kc_programs_init();
+	kc_settle_init();
 	kc_console_stub();
 	return kc_take_exceptions();
 }

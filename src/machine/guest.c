@@ -281,19 +281,10 @@ static void look_after_all(void)
 	}
 }
 
-static void mount(const char *type, const char *path)
-{
-	kc_syscall(SYS_mkdir, kc_address(path), 0755, 0, 0, 0);
-	kc_syscall(SYS_mount, kc_address(type), kc_address(path), kc_address(type), 0, 0);
-}
-
 void kc_guest(void)
 {
 	msleep_at = kc_needed("msleep");
 	wait_at = kc_needed("kernel_wait4");
-	mount("proc", "/proc");
-	mount("sysfs", "/sys");
-	mount("debugfs", "/sys/kernel/debug");
 	for (;;) {
 		bool idle = !jobs;
 

@@ -184,6 +184,11 @@ int kc_start_task(const struct kc_work *work);
 /* kernel_execve(): of the first task, and then the kernel has booted; or modprobe. */
 int kc_execve(const char *path, const char *const *arguments, const char *const *environment);
 
+/* ---- settle.c ---- */
+
+/* Has a kernel that boots settle before its first program. */
+void kc_settle_init(void);
+
 /* ---- guest.c ---- */
 
 /* The first task's work: what the parent asks for, until it hangs up. On its own stack. */

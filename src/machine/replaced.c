@@ -163,7 +163,6 @@ static const struct {
 	ROW("native_machine_emergency_restart", restart, "the reset line"),
 	ROW("native_machine_halt", restart, "the processor"),
 	ROW("native_machine_power_off", restart, "the power supply"),
-	ROW("prepare_namespace", nothing, "the root device: the first program needs none"),
 	ROW("kernel_execve", kc_execve, "programs: the first is us, modprobe is us"),
 #undef ROW
 };
