@@ -12,6 +12,12 @@
 
 #include "kernel/parts.h"
 
+/*
+ * More than any kernel has: anonymous structures in one another, and modifiers of a type; members
+ * that one lookup looks at.
+ */
+enum { DEPTH_MAX = 16, MEMBERS_MAX = 1 << 16 };
+
 /* The header is of this size in every BTF so far; libbpf trusts a larger one. */
 static bool header_fits(struct kc_span bytes)
 {
@@ -58,31 +64,77 @@ static const struct btf_type *find_struct(const struct btf *btf, const char *nam
 	return id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
 }
 
-static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *type,
-					    const char *name)
+/* Of const, volatile and typedef; bounded, as their chain may be a ring. */
+static const struct btf_type *skip_modifiers(const struct btf *btf, uint32_t id)
 {
-	const struct btf_member *members = type ? btf_members(type) : NULL;
+	const struct btf_type *type = btf__type_by_id(btf, id);
 
-	for (int i = 0; type && i < btf_vlen(type); i++) {
-		const char *found = btf__name_by_offset(btf, members[i].name_off);
+	for (int i = 0; type && (btf_is_mod(type) || btf_is_typedef(type)); i++)
+		type = i < DEPTH_MAX ? btf__type_by_id(btf, type->type) : NULL;
+	return type;
+}
 
-		if (found && !strcmp(found, name))
-			return &members[i];
+/* Looking for a member. */
+struct search {
+	const struct btf *btf;
+	const char *name;
+	uint32_t left; /* members that may still be looked at: inside of each other they multiply */
+	uint32_t bits; /* its offset, once it is found */
+	uint32_t type;
+};
+
+/* Members of anonymous structures inside count as its own. */
+static bool find_inside(struct search *search, const struct btf_type *type, int depth)
+{
+	const struct btf_member *members;
+
+	if (!type || !btf_is_composite(type) || depth == DEPTH_MAX)
+		return false;
+	members = btf_members(type);
+	for (uint32_t i = 0; i < btf_vlen(type) && search->left; i++) {
+		const char *found = btf__name_by_offset(search->btf, members[i].name_off);
+		uint32_t bits = btf_member_bit_offset(type, i);
+
+		search->left--;
+		search->bits = 0;
+		search->type = members[i].type;
+		if (found && (*found ? !strcmp(found, search->name)
+				     : find_inside(search, skip_modifiers(search->btf, members[i].type),
+						   depth + 1))) {
+			search->bits += bits;
+			return true;
+		}
 	}
-	return NULL;
+	return false;
+}
+
+bool kc_btf_member(const struct btf *btf, const struct btf_type *type, const char *name,
+		   uint32_t *offset_ret, uint32_t *type_ret)
+{
+	struct search search = { .btf = btf, .name = name, .left = MEMBERS_MAX };
+
+	if (!find_inside(&search, type, 0))
+		return false;
+	*offset_ret = search.bits / 8;
+	if (type_ret)
+		*type_ret = search.type;
+	return true;
 }
 
 /* Offset of a member in bytes, or `otherwise`. */
 static uint32_t member_offset(const struct btf *btf, const struct btf_type *type, const char *name,
 			      uint32_t otherwise)
 {
-	const struct btf_member *member = find_member(btf, type, name);
-	uint32_t bits;
+	uint32_t offset;
 
-	if (!type || !member)
-		return otherwise;
-	bits = btf_kflag(type) ? BTF_MEMBER_BIT_OFFSET(member->offset) : member->offset;
-	return bits / 8;
+	return kc_btf_member(btf, type, name, &offset, NULL) ? offset : otherwise;
+}
+
+static bool has_member(const struct btf *btf, const struct btf_type *type, const char *name)
+{
+	uint32_t offset;
+
+	return kc_btf_member(btf, type, name, &offset, NULL);
 }
 
 static uint32_t struct_size(const struct btf *btf, const char *name, uint32_t otherwise)
@@ -105,8 +157,9 @@ static uint32_t entry_size(const struct btf *btf, const char *name, uint32_t lea
 static uint32_t member_size(const struct btf *btf, const struct btf_type *type, const char *name,
 			    uint32_t otherwise)
 {
-	const struct btf_member *member = find_member(btf, type, name);
-	int64_t size = member ? btf__resolve_size(btf, member->type) : -ENOENT;
+	uint32_t offset, id;
+	int64_t size = kc_btf_member(btf, type, name, &offset, &id) ? btf__resolve_size(btf, id)
+								     : -ENOENT;
 
 	return size > 0 && size <= UINT32_MAX ? (uint32_t)size : otherwise;
 }
@@ -115,12 +168,8 @@ bool kc_kernel_member(const struct kocoon_kernel *kernel, const char *type, cons
 		      uint32_t *offset_ret)
 {
 	const struct btf *btf = kc_kernel_btf(kernel);
-	uint32_t offset = member_offset(btf, find_struct(btf, type), member, UINT32_MAX);
 
-	if (offset == UINT32_MAX)
-		return false;
-	*offset_ret = offset;
-	return true;
+	return kc_btf_member(btf, find_struct(btf, type), member, offset_ret, NULL);
 }
 
 static void find_module_members(const struct btf *btf, const struct btf_type *module,
@@ -244,8 +293,8 @@ void kc_kernel_make_abi(struct kocoon_kernel *kernel)
 	abi.extable_entry_size = entry_size(btf, "exception_table_entry", 12, 12);
 	abi.mod_kallsyms_size = entry_size(btf, "mod_kallsyms", 24, 32);
 	abi.mod_kallsyms_align = 8;
-	abi.memory_regions = !module || find_member(btf, module, "mem");
-	abi.data_layout = find_member(btf, module, "data_layout") != NULL;
+	abi.memory_regions = !module || has_member(btf, module, "mem");
+	abi.data_layout = has_member(btf, module, "data_layout");
 	find_module_members(btf, module, &abi.members);
 	kernel->abi = abi;
 	kc_kernel_make_layouts(kernel);

@@ -13,15 +13,9 @@ struct row {
 
 static uint32_t member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
 {
-	const struct btf_member *members = btf_members(type);
+	uint32_t offset;
 
-	for (int i = 0; i < btf_vlen(type); i++) {
-		const char *found = btf__name_by_offset(btf, members[i].name_off);
-
-		if (found && strcmp(found, name) == 0)
-			return btf_member_bit_offset(type, (uint32_t)i) / 8;
-	}
-	return KC_NO_MEMBER;
+	return kc_btf_member(btf, type, name, &offset, NULL) ? offset : KC_NO_MEMBER;
 }
 
 /* Rows of one structure stand side by side; of several structures of one name, the first counts. */

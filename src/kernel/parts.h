@@ -256,7 +256,16 @@ struct kocoon_kernel {
 	size_t fact_text_count;
 };
 
-/* Offset in bytes of a structure's member, by BTF. False: not known. */
+struct btf_type;
+
+/*
+ * Offset in bytes of a member of a structure, and the id of its type (may be NULL); members of
+ * anonymous structures inside included. `type` may be NULL. False: there is none, or no
+ * end to what would have to be looked at.
+ */
+KC_MUST_CHECK bool kc_btf_member(const struct btf *btf, const struct btf_type *type,
+				 const char *name, uint32_t *offset_ret, uint32_t *type_ret);
+/* The same by the structure's name, in the kernel's BTF. */
 KC_MUST_CHECK bool kc_kernel_member(const struct kocoon_kernel *kernel, const char *type,
 				    const char *member, uint32_t *offset_ret);
 /* Runs `make` for the first caller; the others wait for it. */

@@ -158,7 +158,6 @@ static int check_host(const struct kocoon_kernel *kernel, struct kocoon_report *
 {
 	uint64_t text;
 
-	/* Made here once, not in each machine. */
 	if (!strcmp(kocoon_kernel_arch(kernel), "x86_64") && kc_kernel_has_image(kernel) &&
 	    kc_kernel_btf(kernel) && kc_kernel_find_symbol(kernel, "_text", &text))
 		return 0;
@@ -175,7 +174,9 @@ static int get_machine(struct kocoon_booted *booted, const struct kocoon_machine
 
 	booted->file = name ? open_cached(options->cache, name) : -1;
 	if (booted->file < 0) {
-		err = boot(booted, options, command_line, memory, report);
+		err = check_host(booted->kernel, report);
+		if (!err)
+			err = boot(booted, options, command_line, memory, report);
 		if (!err && name)
 			kc_kept_write(options->cache, name, &bounds, copy_data, &booted->file);
 	}
@@ -191,10 +192,8 @@ int kocoon_machine_boot(const struct kocoon_kernel *kernel,
 	struct kocoon_booted *booted;
 	uint64_t memory;
 	char *command_line;
-	int err = check_host(kernel, report);
+	int err;
 
-	if (err)
-		return err;
 	if (given)
 		memcpy(&options, given,
 		       given->size < sizeof(options) ? given->size : sizeof(options));

@@ -1,76 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * The image in memory: at its physical address, relocated by the lists behind it; its symbols, and
- * the offsets of its structures' members.
- */
-#include <bpf/btf.h>
+/* The image in memory: at its physical address, relocated by the lists behind it. */
 #include <errno.h>
 #include <string.h>
 
 #include "kernel/parts.h"
 #include "machine/machine.h"
-
-uint64_t kc_symbol(const char *name)
-{
-	uint64_t address;
-
-	if (!kc_kernel_find_symbol(kc_machine.kernel, name, &address))
-		return 0;
-	/* Per-CPU symbols are offsets. */
-	return address >= KC_LINK_BASE ? address + kc_machine.shift : address;
-}
-
-uint64_t kc_needed(const char *name)
-{
-	uint64_t address = kc_symbol(name);
-
-	if (!address)
-		kc_machine_end(KC_EXIT_UNFIT, "the kernel has no symbol %s", name);
-	return address;
-}
-
-void kc_set_variable(const char *name, uint64_t value)
-{
-	kc_store64(kc_pointer(kc_needed(name)), value);
-}
-
-static bool find_member(const struct btf *btf, uint32_t id, const char *member,
-			uint32_t *offset_ret)
-{
-	const struct btf_type *type = btf__type_by_id(btf, id);
-
-	while (type && (btf_is_mod(type) || btf_is_typedef(type)))
-		type = btf__type_by_id(btf, type->type);
-	if (!type || !btf_is_composite(type))
-		return false;
-	for (uint32_t i = 0; i < btf_vlen(type); i++) {
-		const struct btf_member *found = &btf_members(type)[i];
-		const char *name = btf__name_by_offset(btf, found->name_off);
-		uint32_t offset = btf_member_bit_offset(type, i) / 8, inside;
-
-		if (!strcmp(name, member)) {
-			*offset_ret = offset;
-			return true;
-		}
-		if (!*name && find_member(btf, found->type, member, &inside)) {
-			*offset_ret = offset + inside;
-			return true;
-		}
-	}
-	return false;
-}
-
-uint32_t kc_offset(const char *structure, const char *member)
-{
-	const struct btf *btf = kc_kernel_btf(kc_machine.kernel);
-	int id = btf ? btf__find_by_name_kind(btf, structure, BTF_KIND_STRUCT) : -ENOENT;
-	uint32_t offset;
-
-	if (id <= 0 || !find_member(btf, (uint32_t)id, member, &offset))
-		kc_machine_end(KC_EXIT_UNFIT, "the kernel's BTF has no member %s.%s", structure,
-			       member);
-	return offset;
-}
 
 static int copy_segments(const struct kc_elf *elf)
 {

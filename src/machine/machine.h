@@ -34,6 +34,7 @@
 
 enum {
 	KC_MACHINE_PAGE = 4096,
+	KC_TEMPLATE_HEADER = 4 * KC_MACHINE_PAGE, /* of its file; the memory follows */
 	KC_DEVICE_SIZE = 0x10000,
 	KC_STRUCT_PAGE_MAX = 64, /* bytes of a struct page */
 	KC_INTERRUPTS_ON = 0x200, /* of the flags register */
@@ -87,6 +88,21 @@ void *kc_map_new(size_t size);
 
 /* Copies the image into memory and relocates it. 0; -ENOEXEC. */
 KC_MUST_CHECK int kc_load_image(void);
+
+/* ---- facts.c ---- */
+
+enum { KC_MACHINE_FACTS_MAX = 1000 };
+
+/* Kept in the machine's file. */
+struct kc_machine_facts {
+	uint32_t count, unused;
+	struct kc_machine_fact {
+		uint64_t key, value;
+	} rows[KC_MACHINE_FACTS_MAX];
+};
+
+extern struct kc_machine_facts kc_facts;
+
 /* Address of a symbol in this process; 0: the kernel has none of that name. */
 uint64_t kc_symbol(const char *name);
 /* The same for what a machine can't do without: ends the process where there is none. */

@@ -135,7 +135,7 @@ static bool stand(uint64_t address, uint64_t entry)
 {
 	uint64_t frame = entry & FRAME;
 	int file = kc_machine.booting ? kc_machine.file : moved_file;
-	uint64_t offset = frame + (kc_machine.booting ? KC_MACHINE_PAGE : 0);
+	uint64_t offset = frame + (kc_machine.booting ? KC_TEMPLATE_HEADER : 0);
 
 	return !kc_map_at(address, KC_MACHINE_PAGE, protection(entry), MAP_SHARED | MAP_FIXED, file,
 			  offset);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The machine as a file: a page of header, the memory, the array of struct page, the devices' page.
+ * The machine as a file: a header, the memory, the array of struct page, the devices' page.
  * A machine that boots maps the file shared; once it has booted it says so in the header, and any
  * number of machines map the file copy-on-write and go on from there.
  */
@@ -17,7 +17,10 @@ static const char magic[16] = "kocoon machine 1";
 struct header {
 	char magic[16];
 	struct kc_machine_state state;
+	struct kc_machine_facts facts;
 };
+
+_Static_assert(sizeof(struct header) <= KC_TEMPLATE_HEADER, "the memory follows it");
 
 static uint64_t pages_size(uint64_t ram_size)
 {
@@ -26,7 +29,7 @@ static uint64_t pages_size(uint64_t ram_size)
 
 static uint64_t pages_offset(uint64_t ram_size)
 {
-	return KC_MACHINE_PAGE + ram_size;
+	return KC_TEMPLATE_HEADER + ram_size;
 }
 
 uint64_t kc_template_size(uint64_t ram_size)
@@ -43,7 +46,7 @@ static int map_memory(int sharing)
 {
 	const int all = PROT_READ | PROT_WRITE | PROT_EXEC, data = PROT_READ | PROT_WRITE;
 	uint64_t ram = kc_state.ram_size;
-	int err = map(KC_RAM_BASE, ram, all, sharing | MAP_FIXED_NOREPLACE, KC_MACHINE_PAGE);
+	int err = map(KC_RAM_BASE, ram, all, sharing | MAP_FIXED_NOREPLACE, KC_TEMPLATE_HEADER);
 
 	if (!err)
 		err = map(KC_DEVICE_BASE, KC_DEVICE_SIZE, data, sharing | MAP_FIXED_NOREPLACE,
@@ -71,7 +74,7 @@ int kc_template_map_pages(uint64_t from, uint64_t to)
 
 int kc_template_finish(void)
 {
-	struct header header = { .state = kc_state };
+	struct header header = { .state = kc_state, .facts = kc_facts };
 
 	memcpy(header.magic, magic, sizeof(magic));
 	return pwrite(kc_machine.file, &header, sizeof(header), 0) == sizeof(header) ? 0 : -EIO;
@@ -83,7 +86,8 @@ static bool read_header(int file, struct header *header)
 
 	return pread(file, header, sizeof(*header), 0) == sizeof(*header) &&
 	       memcmp(header->magic, magic, sizeof(magic)) == 0 && fstat(file, &status) == 0 &&
-	       (uint64_t)status.st_size == kc_template_size(header->state.ram_size);
+	       (uint64_t)status.st_size == kc_template_size(header->state.ram_size) &&
+	       header->facts.count <= KC_MACHINE_FACTS_MAX;
 }
 
 bool kc_template_is_whole(int file)
@@ -101,6 +105,7 @@ int kc_template_map(void)
 	if (!read_header(kc_machine.file, &header))
 		return -EBADMSG;
 	kc_state = header.state;
+	kc_facts = header.facts;
 	err = map_memory(MAP_PRIVATE);
 	if (!err)
 		err = map(KC_VMEMMAP_BASE, pages_size(kc_state.ram_size), PROT_READ | PROT_WRITE,
