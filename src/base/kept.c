@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -97,6 +98,14 @@ static bool are_rivals(const char *one, const char *other)
 	return len && !strncmp(one, other, len) && !strchr(other + len, '-');
 }
 
+/* The time of access is a day late at most, by the usual mount option. */
+static int64_t last_use(const struct stat *status, bool just_written)
+{
+	if (just_written)
+		return INT64_MAX;
+	return status->st_atime > status->st_ctime ? status->st_atime : status->st_ctime;
+}
+
 /* A rival under the name that it had while it was written. */
 static bool is_begun(const char *name, const char *found)
 {
@@ -126,9 +135,7 @@ static struct entry *list(int folder, DIR *names, const char *name, size_t *coun
 		entries = more;
 		entries[count] = (struct entry){
 			.name = strdup(found->d_name),
-			/* The time of access is a day late at most, by the usual mount option. */
-			.used = status.st_atime > status.st_ctime ? status.st_atime
-								  : status.st_ctime,
+			.used = last_use(&status, !strcmp(found->d_name, name)),
 			.begun = !is_whole(&status),
 		};
 		if (!entries[count].name)
@@ -146,7 +153,7 @@ static bool has_no_place(const struct entry *entries, size_t index, const char *
 	size_t rivals = 0, all = 0;
 
 	if (entries[index].begun)
-		return entries[index].used + ABANDONED < entries[0].used;
+		return entries[index].used < time(NULL) - ABANDONED;
 	for (size_t i = 0; i < index; i++) {
 		all += !entries[i].begun;
 		rivals += !entries[i].begun && are_rivals(name, entries[i].name);

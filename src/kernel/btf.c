@@ -83,27 +83,31 @@ struct search {
 	uint32_t type;
 };
 
+static bool find_inside(struct search *search, const struct btf_type *type, int depth);
+
+/* Whether a member is the one, or has it inside. */
+static bool is_found(struct search *search, const struct btf_member *member, int depth)
+{
+	const char *name = btf__name_by_offset(search->btf, member->name_off);
+
+	search->bits = 0;
+	search->type = member->type;
+	if (!name || *name)
+		return name && !strcmp(name, search->name);
+	return find_inside(search, skip_modifiers(search->btf, member->type), depth + 1);
+}
+
 /* Members of anonymous structures inside count as its own. */
 static bool find_inside(struct search *search, const struct btf_type *type, int depth)
 {
-	const struct btf_member *members;
-
 	if (!type || !btf_is_composite(type) || depth == DEPTH_MAX)
 		return false;
-	members = btf_members(type);
 	for (uint32_t i = 0; i < btf_vlen(type) && search->left; i++) {
-		const char *found = btf__name_by_offset(search->btf, members[i].name_off);
-		uint32_t bits = btf_member_bit_offset(type, i);
-
 		search->left--;
-		search->bits = 0;
-		search->type = members[i].type;
-		if (found && (*found ? !strcmp(found, search->name)
-				     : find_inside(search, skip_modifiers(search->btf, members[i].type),
-						   depth + 1))) {
-			search->bits += bits;
-			return true;
-		}
+		if (!is_found(search, &btf_members(type)[i], depth))
+			continue;
+		search->bits += btf_member_bit_offset(type, i);
+		return true;
 	}
 	return false;
 }
@@ -158,8 +162,8 @@ static uint32_t member_size(const struct btf *btf, const struct btf_type *type, 
 			    uint32_t otherwise)
 {
 	uint32_t offset, id;
-	int64_t size = kc_btf_member(btf, type, name, &offset, &id) ? btf__resolve_size(btf, id)
-								     : -ENOENT;
+	int64_t size =
+		kc_btf_member(btf, type, name, &offset, &id) ? btf__resolve_size(btf, id) : -ENOENT;
 
 	return size > 0 && size <= UINT32_MAX ? (uint32_t)size : otherwise;
 }
