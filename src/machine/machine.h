@@ -133,6 +133,11 @@ KC_MUST_CHECK int kc_calls_init(void);
 /* Makes the stubs, in the same order in every process; and, while booting, the jumps to them. */
 void kc_replace_all(void);
 
+/* ---- firmware.c ---- */
+
+/* Part of setup_arch(), once memory is known: lays the tables down, and has the kernel read them. */
+void kc_firmware_init(void);
+
 /* ---- paravirt.c ---- */
 
 void kc_take_over_pv_ops(void);

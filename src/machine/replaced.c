@@ -56,6 +56,7 @@ static void setup_arch(char **command_line_ret)
 	call("memblock_set_current_limit", kc_state.ram_size, 0, 0);
 	call("initmem_init", 0, 0, 0);
 	call("paging_init", 0, 0, 0);
+	kc_firmware_init();
 	call("register_refined_jiffies", 1193182, 0, 0);
 	call("unwind_init", 0, 0, 0);
 }
@@ -63,6 +64,12 @@ static void setup_arch(char **command_line_ret)
 static int vmemmap_populate(uint64_t start, uint64_t end)
 {
 	return kc_template_map_pages(start, end);
+}
+
+/* Of tables that the firmware left; before there is a vmalloc space. */
+static uint64_t acpi_map_table(uint64_t physical)
+{
+	return KC_RAM_BASE + physical;
 }
 
 /* struct execmem_info: one range, for all that is executed. */
@@ -149,6 +156,8 @@ static const struct {
 	ROW("setup_arch", setup_arch, "memory map, firmware, page tables"),
 	ROW("vmemmap_populate", vmemmap_populate, "page tables; 0 or -ENOMEM"),
 	ROW("execmem_arch_setup", execmem_arch_setup, "the place of modules: below 2 GiB here"),
+	ROW("__acpi_map_table", acpi_map_table, "page tables of its own"),
+	ROW("__acpi_unmap_table", nothing, "the same"),
 	ROW("__text_poke", text_poke, "writes through page tables of its own"),
 	ROW("trap_init", nothing, "descriptor tables, exception stacks"),
 	ROW("poking_init", nothing, "page tables"),
