@@ -18,6 +18,7 @@
 #include <linux/timer.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <asm/fpu/api.h>
 
 static char *what = "";
 module_param(what, charp, 0444);
@@ -321,14 +322,63 @@ static void softirqs(void)
 	irq_work_sync(&work);
 }
 
+/* ---- vector registers ---- */
+
+/* As XSAVE lays them out. */
+enum { VECTORS_END = 2688, XMM = 160, XMM_END = 416, HEADER = 512, MORE = 576, PARTS = 0xe6 };
+
+static void restore(const u8 *area, u32 parts)
+{
+	asm volatile("xrstor64 %0" : : "m"(*area), "a"(parts), "d"(0) : "memory");
+}
+
+static void save(u8 *area, u32 parts)
+{
+	asm volatile("xsave64 %0" : "=m"(*area) : "a"(parts), "d"(0) : "memory");
+}
+
+/* Code that uses them is interrupted by a timer that prints, and doesn't notice. */
+static void vectors(void)
+{
+	u8 *before = (u8 *)__get_free_page(GFP_KERNEL | __GFP_ZERO | __GFP_NOFAIL);
+	u8 *after = (u8 *)__get_free_page(GFP_KERNEL | __GFP_ZERO | __GFP_NOFAIL);
+	unsigned long start;
+	u32 parts, high;
+
+	asm volatile("xgetbv" : "=a"(parts), "=d"(high) : "c"(0));
+	parts &= PARTS;
+	for (size_t i = XMM; i < VECTORS_END; i++)
+		before[i] = i * 7 + 1;
+	memset(before + XMM_END, 0, MORE - XMM_END);
+	*(u64 *)(before + HEADER) = parts;
+	*(u32 *)(before + 24) = 0x1f80; /* MXCSR as it has to be */
+	mod_timer(&timer, jiffies + 3);
+	kernel_fpu_begin();
+	restore(before, parts);
+	memcpy(after, before, VECTORS_END);
+	start = jiffies;
+	while (time_before(jiffies, start + 8))
+		cpu_relax();
+	save(after, parts);
+	kernel_fpu_end();
+	SAY("vector registers: %s",
+	    memcmp(before + XMM, after + XMM, XMM_END - XMM) ||
+			    memcmp(before + MORE, after + MORE, VECTORS_END - MORE)
+		    ? "changed"
+		    : "kept");
+	free_page((unsigned long)before);
+	free_page((unsigned long)after);
+}
+
 static int __init behave_time_init(void)
 {
 	static const struct {
 		const char *name;
 		void (*function)(void);
 	} all[] = {
-		{ "sleeps", sleeps }, { "threads", threads }, { "works", works },
-		{ "timers", timers }, { "rcus", rcus },	      { "softirqs", softirqs },
+		{ "sleeps", sleeps },	{ "threads", threads }, { "works", works },
+		{ "timers", timers },	{ "rcus", rcus },	{ "softirqs", softirqs },
+		{ "vectors", vectors },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
