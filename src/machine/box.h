@@ -14,6 +14,10 @@ enum kc_ask_kind {
 	KC_ASK_LOAD, /* image, arguments */
 	KC_ASK_UNLOAD, /* name */
 	KC_ASK_READ, /* path */
+	KC_ASK_WRITE, /* path, bytes */
+	KC_ASK_LIST, /* path; told: of each entry a letter, a name, a NUL */
+	KC_ASK_LINK, /* path; told: what it points to */
+	KC_ASK_LOG, /* told: the kernel's log, as syslog(2) has it */
 	KC_ASK_END, /* no question: what KC_TELL_WANT asked for is done; status: modprobe's */
 };
 
@@ -26,7 +30,7 @@ struct kc_ask {
 
 enum kc_tell_kind {
 	KC_TELL_LOG, /* a line of the kernel's log, extended form */
-	KC_TELL_TEXT, /* a piece of a file */
+	KC_TELL_TEXT, /* a piece of what is asked for */
 	KC_TELL_DONE, /* struct kc_done: the answer to a question */
 	KC_TELL_WANT, /* struct kc_want: modprobe was called */
 	KC_TELL_END, /* why the machine ends, in words */
@@ -41,6 +45,10 @@ enum kc_machine_exit {
 };
 
 enum { KC_TELL_MAX = 1 << 16 };
+#define KC_TEXT_MAX (UINT64_C(64) << 20) /* bytes that one question is answered with */
+
+/* In the kernel's log, before the stacks of what takes longer than it may. */
+#define KC_OOPS_HANG_TEXT "kocoon: the time is up"
 
 struct kc_tell {
 	uint32_t kind, len;
@@ -57,6 +65,13 @@ struct kc_done {
 	uint32_t died; /* the task was killed: an oops */
 	uint64_t nsec; /* of the machine's own time */
 };
+
+/* Whether nothing is changed by it. */
+static inline bool kc_asks_to_look(uint32_t kind)
+{
+	return kind == KC_ASK_READ || kind == KC_ASK_LIST || kind == KC_ASK_LINK ||
+	       kind == KC_ASK_LOG;
+}
 
 /* Either side's. False: the other one has hung up. */
 bool kc_box_send(int channel, const void *bytes, size_t len);

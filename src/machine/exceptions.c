@@ -22,6 +22,7 @@ _Static_assert(offsetof(struct kc_machine_state, irq_flags) == 24, "KC_STATE_IRQ
 _Static_assert(offsetof(struct kc_machine_state, cr2) == 48, "KC_STATE_CR2");
 
 enum { SIGNAL_STACK = 1 << 17, TICK_USEC = 4000, GAP = 64 /* bytes, for kc_enter_exception() */ };
+enum { DOUBLE_FAULT_STACK = 1 << 16 };
 enum { USER_ACCESS = 4 /* of an error code of a page fault */ };
 
 /* struct pt_regs */
@@ -34,6 +35,7 @@ _Static_assert(offsetof(struct regs, ip) == 0x80 && offsetof(struct regs, sp) ==
 
 static uint64_t text, text_end;
 static uint64_t page_fault, protection_fault, invalid_op, divide_error, breakpoint, report_bug;
+static uint64_t double_fault, double_fault_stack;
 
 static bool is_kernel_code(uint64_t address)
 {
@@ -41,12 +43,11 @@ static bool is_kernel_code(uint64_t address)
 	       (address >= KC_RAM_BASE + kc_state.ram_size && address < KC_MODULE_END);
 }
 
-/* What a handler gets; and where the interrupted code goes on once it has returned. */
-static void enter(ucontext_t *context, uint64_t handler, uint64_t error)
+static struct regs interrupted(const ucontext_t *context)
 {
-	greg_t *r = context->uc_mcontext.gregs;
-	uint64_t at = ((uint64_t)r[REG_RSP] - GAP - sizeof(struct regs)) & ~UINT64_C(15);
-	struct regs regs = {
+	const greg_t *r = context->uc_mcontext.gregs;
+
+	return (struct regs){
 		.r15 = (uint64_t)r[REG_R15],
 		.r14 = (uint64_t)r[REG_R14],
 		.r13 = (uint64_t)r[REG_R13],
@@ -69,7 +70,29 @@ static void enter(ucontext_t *context, uint64_t handler, uint64_t error)
 		.sp = (uint64_t)r[REG_RSP],
 		.ss = 0x18,
 	};
+}
 
+/* The third argument of the kernel's own handler is the address. On the stack for it. */
+__attribute__((no_stack_protector)) static void on_double_fault(struct regs *regs, uint64_t error)
+{
+	kc_call(double_fault, kc_address(regs), error, kc_state.cr2, 0);
+}
+
+/*
+ * What a handler gets; and where the interrupted code goes on once it has returned. Where a stack
+ * has no room for that, a processor has a double fault, which it handles on another.
+ */
+static void enter(ucontext_t *context, uint64_t handler, uint64_t error)
+{
+	greg_t *r = context->uc_mcontext.gregs;
+	struct regs regs = interrupted(context);
+	uint64_t at = (regs.sp - GAP - sizeof(regs)) & ~UINT64_C(15);
+
+	if (!kc_mmu_alias(at) || !kc_mmu_alias(at + sizeof(regs) + GAP)) {
+		at = double_fault_stack;
+		handler = (uint64_t)(uintptr_t)on_double_fault;
+		error = 0;
+	}
 	memcpy(kc_pointer(at), &regs, sizeof(regs));
 	kc_state.irq_flags = 0;
 	r[REG_RDI] = (greg_t)at;
@@ -219,7 +242,9 @@ static void on_fault(int signal, siginfo_t *info, void *opaque)
 
 	if (has_address && kc_mmu_fault(kc_address(info->si_addr)))
 		return;
-	if (!is_kernel_code((uint64_t)r[REG_RIP]) && (uint64_t)r[REG_RIP] > KC_MODULE_END)
+	/* Where the fault is the fetch, kernel code has jumped there. */
+	if ((uint64_t)r[REG_RIP] > KC_MODULE_END &&
+	    !(has_address && kc_address(info->si_addr) == (uint64_t)r[REG_RIP]))
 		kc_machine_end(KC_EXIT_DIED, "kocoon itself: signal %d at %#llx, address %p",
 			       signal, r[REG_RIP], info->si_addr);
 	if (has_address) {
@@ -260,12 +285,18 @@ static void on_system_call(int signal, siginfo_t *info, void *opaque)
 		       info->si_call_addr, info->si_syscall);
 }
 
-/* The parent has waited for long enough. */
+/* The parent has waited for long enough. Who runs is known only by what is interrupted here. */
 static void on_time_out(int signal, siginfo_t *info, void *opaque)
 {
+	struct regs regs = interrupted(opaque);
+	uint64_t show = kc_symbol("show_regs"), print = kc_symbol("_printk");
+
 	(void)signal;
 	(void)info;
-	(void)opaque;
+	if (print && show && is_kernel_code(regs.ip)) {
+		kc_call(print, kc_address("\0010" KC_OOPS_HANG_TEXT "\n"), 0, 0, 0);
+		kc_call(show, kc_address(&regs), 0, 0, 0);
+	}
 	kc_show_tasks_and_end("it takes longer than it may");
 }
 
@@ -301,6 +332,12 @@ int kc_take_exceptions(void)
 	report_bug = kc_needed("report_bug");
 	divide_error = kc_needed("exc_divide_error");
 	breakpoint = kc_needed("exc_int3");
+	double_fault = kc_needed("exc_double_fault");
+	double_fault_stack = kc_address(kc_map_new(DOUBLE_FAULT_STACK));
+	if (!double_fault_stack)
+		return -ENOMEM;
+	double_fault_stack += DOUBLE_FAULT_STACK - GAP - sizeof(struct regs);
+	double_fault_stack &= ~UINT64_C(15);
 	stack.ss_sp = kc_map_new(SIGNAL_STACK);
 	if (!stack.ss_sp || sigaltstack(&stack, NULL))
 		return -errno;

@@ -59,6 +59,12 @@ static void write_cr4(uint64_t value)
 	kc_state.cr4 = value;
 }
 
+/* As a reset leaves them. */
+static uint64_t read_debug_register(int number)
+{
+	return number == 6 ? 0xffff0ff0 : number == 7 ? 0x400 : 0;
+}
+
 static uint64_t read_cr3(void)
 {
 	return kc_state.cr3;
@@ -108,7 +114,7 @@ static const struct {
 		native, function, true \
 	}
 	DIRECT("native_io_delay", kc_pv_nop),
-	DIRECT("pv_native_get_debugreg", kc_pv_zero),
+	HOST("pv_native_get_debugreg", read_debug_register),
 	DIRECT("pv_native_set_debugreg", kc_pv_nop),
 	HOST("native_read_cr0", read_cr0),
 	HOST("native_write_cr0", write_cr0),
