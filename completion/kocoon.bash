@@ -11,7 +11,7 @@ _kocoon_options() { # verb
 	check) printf '%s ' --all "$policy" ;;
 	map) printf '%s ' --svg --at= "$policy" ;;
 	link) printf '%s ' --at= --cpu= --symbol= "$policy" ;;
-	run) printf '%s ' --all --timeout= ;;
+	run) printf '%s ' --all --timeout= --keep --command= --oops= --append= --debug= ;;
 	esac
 }
 
@@ -25,7 +25,7 @@ _kocoon_scan() {
 		[ "$previous" = = ] && previous=${COMP_WORDS[i - 2]}
 		case $previous in
 		-b | --modules) [ "${COMP_WORDS[i]}" = = ] || tree=${COMP_WORDS[i]} ;;
-		-k | -o | -j | --kernel | --symvers | --system-map | --output | --jobs | --color | --at | --cpu | --symbol | --blacklist | --key) ;;
+		-k | -o | -j | --kernel | --symvers | --system-map | --output | --jobs | --color | --at | --cpu | --symbol | --blacklist | --key | --timeout | -c | --command | --oops | --append | --debug) ;;
 		*)
 			case ${COMP_WORDS[i]} in
 			-* | =) ;;
@@ -74,7 +74,7 @@ _kocoon() {
 		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_kocoon_releases)" -- "$current")
 		return
 		;;
-	-b | --modules | -o | --output | --symvers | --system-map | --key)
+	-b | --modules | --debug | -o | --output | --symvers | --system-map | --key)
 		_kocoon_files "$current"
 		return
 		;;
@@ -82,7 +82,11 @@ _kocoon() {
 		_kocoon_words 'auto always never' "$current"
 		return
 		;;
-	-j | --jobs | --timeout | --at | --symbol | --blacklist) return ;;
+	--oops)
+		_kocoon_words 'stop continue' "$current"
+		return
+		;;
+	-c | --command | --append | -j | --jobs | --timeout | --at | --symbol | --blacklist) return ;;
 	esac
 	case $current in
 	-*)

@@ -13,7 +13,9 @@
 
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/keep.h"
 #include "cli/locate.h"
+#include "cli/oops.h"
 #include "cli/progress.h"
 
 enum { NAME_COLUMN = 24, THREADS_MAX = 64 };
@@ -51,6 +53,11 @@ struct trial {
 	char *modules; /* /proc/modules after init, or NULL */
 	struct line *log;
 	size_t log_count;
+	struct text *live; /* where lines of the log go when they come; NULL: nowhere */
+	struct json_object *oops; /* the report that matters most, and the others; or NULL */
+	struct json_object *reports;
+	char *oops_text;
+	struct json_object *commands; /* and what they were answered, or NULL */
 };
 
 struct run {
@@ -60,9 +67,17 @@ struct run {
 	pthread_mutex_t mutex; /* what follows, and the output */
 	size_t next, done, failed;
 	bool died; /* a machine, or a task in it */
+	bool told_boot; /* its log was printed when it came */
 	char *const *paths;
 	size_t count;
 };
+
+static void print_line(struct text *out, uint64_t usec, const char *text)
+{
+	text_put_color(out, TEXT_DIM, "[%5" PRIu64 ".%06" PRIu64 "]", usec / 1000000,
+		       usec % 1000000);
+	text_line(out, " %s", text);
+}
 
 static void take_line(void *context, int level, uint64_t usec, const char *text, size_t len)
 {
@@ -74,6 +89,8 @@ static void take_line(void *context, int level, uint64_t usec, const char *text,
 		.usec = usec,
 		.text = cli_format("%.*s", (int)(len < 4096 ? len : 4096), text),
 	};
+	if (trial->live)
+		print_line(trial->live, usec, trial->log[trial->log_count - 1].text);
 }
 
 static void trial_deinit(struct trial *trial)
@@ -84,6 +101,10 @@ static void trial_deinit(struct trial *trial)
 	free(trial->name);
 	free(trial->end);
 	free(trial->modules);
+	free(trial->oops_text);
+	json_object_put(trial->oops);
+	json_object_put(trial->reports);
+	json_object_put(trial->commands);
 }
 
 /* "/x/snd-pcm.ko.xz": "snd_pcm" */
@@ -147,14 +168,64 @@ static void remove_all(struct trial *trial, struct kocoon_machine *machine)
 	while (kocoon_machine_loaded(machine, 0) && !result.err && !result.oops) {
 		int err = remove_one(machine, &result);
 
+		/* The machine takes no more. */
+		if (err == -EIO)
+			return;
 		if (err) {
 			note_gone(trial, machine, err);
 			return;
 		}
 	}
+	if (trial->outcome == RUN_OOPS || (!result.err && !result.oops))
+		return;
 	trial->err = result.err;
-	if (result.err || result.oops)
-		trial->outcome = result.oops ? RUN_OOPS : RUN_EXIT_ERROR;
+	trial->outcome = result.oops ? RUN_OOPS : RUN_EXIT_ERROR;
+}
+
+/* ---- what the kernel reported ---- */
+
+static void note_reports(const struct run *run, struct trial *trial,
+			 const struct kocoon_machine *machine)
+{
+	const struct kocoon_oops *oops;
+	size_t worst = SIZE_MAX;
+
+	(void)oops_find_worst(machine, &worst);
+	oops = kocoon_machine_oops(machine, worst);
+	if (oops)
+		trial->oops_text = oops_make_text(machine, oops);
+	/* Of a task that was not asked for anything; or of a machine that ended with it. */
+	if (oops && oops->number && (trial->outcome == RUN_OK || trial->outcome == RUN_DIED))
+		trial->outcome = RUN_OOPS;
+	if (!run->cli->options.json)
+		return;
+	trial->reports = json_make_array();
+	for (size_t i = 0; (oops = kocoon_machine_oops(machine, i)); i++) {
+		if (i == worst)
+			trial->oops = oops_make_json(machine, oops);
+		else
+			json_append(trial->reports, oops_make_json(machine, oops));
+	}
+}
+
+/* ---- a machine that is kept ---- */
+
+static bool is_kept(const struct run *run)
+{
+	return run->cli->options.keep || run->cli->options.commands.count;
+}
+
+static void keep_machine(const struct run *run, struct trial *trial, struct kocoon_machine *machine)
+{
+	struct keep keep = { .cli = run->cli, .machine = machine, .module = trial->name };
+
+	if (run->cli->options.json)
+		keep.commands = trial->commands = json_make_array();
+	else
+		text_flush(&run->cli->out);
+	keep_run(&keep);
+	if (kocoon_machine_end(machine))
+		note_gone(trial, machine, kocoon_machine_error(machine));
 }
 
 static void try_module(const struct run *run, struct trial *trial, struct kocoon_machine *machine,
@@ -174,13 +245,31 @@ static void try_module(const struct run *run, struct trial *trial, struct kocoon
 		trial->outcome = RUN_OOPS;
 	else if (result.err)
 		trial->outcome = is_refused(run, trial->path) ? RUN_REFUSED : RUN_INIT_ERROR;
-	if (trial->outcome != RUN_OK)
+	if (!is_kept(run) && trial->outcome != RUN_OK && !run->cli->options.oops_continue)
 		return;
 	err = kocoon_machine_read(machine, "/proc/modules", &trial->modules, &len);
 	if (err == -ETIMEDOUT || err == -EHOSTDOWN)
 		note_gone(trial, machine, err);
-	else
+	else if (is_kept(run))
+		keep_machine(run, trial, machine);
+	if (!kocoon_machine_end(machine))
 		remove_all(trial, machine);
+}
+
+/* The log up to here: the boot's, whether it was now or long ago. */
+static void print_boot_log(const struct run *run, struct kocoon_machine *machine)
+{
+	char *text, *line, *rest = NULL;
+	size_t len;
+
+	if (kocoon_machine_log(machine, &text, &len))
+		return;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		const char *level = *line == '<' ? strchr(line, '>') : NULL;
+
+		text_line(&run->cli->out, "%s", level ? level + 1 : line);
+	}
+	free(text);
 }
 
 static void do_trial(const struct run *run, struct trial *trial, const char *args)
@@ -194,7 +283,13 @@ static void do_trial(const struct run *run, struct trial *trial, const char *arg
 		trial->end = cli_format("no process for a machine: %s", strerror(-err));
 		return;
 	}
+	if (run->cli->options.verbose && !run->cli->options.json && !run->cli->options.all &&
+	    !run->told_boot)
+		print_boot_log(run, machine);
+	if (is_kept(run) && !run->cli->options.json)
+		trial->live = &run->cli->out;
 	try_module(run, trial, machine, args);
+	note_reports(run, trial, machine);
 	kocoon_machine_free(machine);
 }
 
@@ -202,13 +297,8 @@ static void do_trial(const struct run *run, struct trial *trial, const char *arg
 
 static void print_log(struct text *out, const struct trial *trial)
 {
-	for (size_t i = 0; i < trial->log_count; i++) {
-		const struct line *line = &trial->log[i];
-
-		text_put_color(out, TEXT_DIM, "[%5" PRIu64 ".%06" PRIu64 "]", line->usec / 1000000,
-			       line->usec % 1000000);
-		text_line(out, " %s", line->text);
-	}
+	for (size_t i = 0; i < trial->log_count && !trial->live; i++)
+		print_line(out, trial->log[i].usec, trial->log[i].text);
 }
 
 /* The lines of the modules that it loaded. */
@@ -239,6 +329,8 @@ static void print_text(struct run *run, const struct trial *trial)
 		text_put(out, "  %s", kocoon_errno_name(trial->err));
 	if (trial->end)
 		text_put(out, "  %s", trial->end);
+	if (trial->oops_text)
+		text_put(out, "  %s", trial->oops_text);
 	text_end_line(out);
 }
 
@@ -262,6 +354,10 @@ static void print_json(struct run *run, const struct trial *trial)
 		json_text(entry, "text", trial->log[i].text);
 		json_append(log, entry);
 	}
+	json_object_object_add(line, "oops", json_object_get(trial->oops));
+	json_object_object_add(line, "reports", json_object_get(trial->reports));
+	if (trial->commands)
+		json_object_object_add(line, "commands", json_object_get(trial->commands));
 	json_print(&run->cli->out, line);
 }
 
@@ -381,26 +477,33 @@ static int run_one(struct run *run)
 
 static void print_boot_line(void *context, int level, uint64_t usec, const char *text, size_t len)
 {
-	struct cli *cli = context;
+	struct run *run = context;
+	char *line;
 
 	(void)level;
-	if (cli->options.verbose && !cli->options.json)
-		text_line(&cli->out, "[%5" PRIu64 ".%06" PRIu64 "] %.*s", usec / 1000000,
-			  usec % 1000000, (int)len, text);
+	if (!run->cli->options.verbose || run->cli->options.json)
+		return;
+	run->told_boot = true;
+	line = cli_format("%.*s", (int)(len < 4096 ? len : 4096), text);
+	print_line(&run->cli->out, usec, line);
+	free(line);
 }
 
 static int boot(struct run *run)
 {
 	struct cli *cli = run->cli;
 	struct kocoon_report *found = kocoon_report_new();
-	char *cache = locate_machines();
+	char *cache = locate_machines(), *debug = locate_debug(cli->tree_folder);
 	const struct kocoon_machine_options options = {
 		.size = sizeof(options),
 		.cache = cache,
 		.timeout = cli->options.timeout,
 		.tree = cli->tree,
 		.log = print_boot_line,
-		.log_context = cli,
+		.log_context = run,
+		.command_line = cli->options.append,
+		.oops_continue = cli->options.oops_continue,
+		.debug = cli->options.debug ? cli->options.debug : debug,
 	};
 	int err = found ? kocoon_machine_boot(cli->kernel, &options, found, &run->booted) : -ENOMEM;
 
@@ -409,7 +512,10 @@ static int boot(struct run *run)
 					? kocoon_report_get(found, 0)->what
 					: strerror(-err));
 	free(cache);
+	free(debug);
 	kocoon_report_free(found);
+	if (err == -EHOSTDOWN || err == -ETIMEDOUT)
+		return CLI_DIED;
 	return err ? CLI_FAILED : CLI_OK;
 }
 
@@ -421,6 +527,9 @@ int cmd_run(struct cli *cli)
 
 	if (all == (cli->options.argument_count > 0))
 		return options_usage_error(cli->verb, "a module, or --all");
+	if (all && is_kept(&run))
+		return options_usage_error(cli->verb,
+					   "a machine is kept for one module, not for --all");
 	status = cli_open_kernel(cli);
 	if (!status)
 		status = cli_open_tree(cli, all);

@@ -43,7 +43,7 @@ const struct cli_verb cli_verbs[] = {
 	  "Boots the kernel in a process (once; what has booted is kept in the cache), loads the\n"
 	  "module after those that it depends on, and takes them away again. Prints the kernel's\n"
 	  "log, the lines of /proc/modules, and how it ended. Each module has a machine of its\n"
-	  "own.\n",
+	  "own. With --keep the machine stays, and is asked: \"help\" there lists how.\n",
 	  VERB_RUN, 0, ANY_NUMBER, cmd_run },
 	{ "kallsyms", "[NAME|ADDR]...", "the kernel's own symbol table",
 	  "Prints address, type and name of all symbols, at the addresses that the kernel is "

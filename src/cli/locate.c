@@ -175,3 +175,8 @@ char *locate_tree(const char *image, const char *release)
 		path = if_folder(cli_format("/lib/modules/%s", release));
 	return path;
 }
+
+char *locate_debug(const char *tree)
+{
+	return tree ? if_folder(cli_format("%s/../../../usr/lib/debug", tree)) : NULL;
+}

@@ -26,6 +26,9 @@ char *locate_default(void);
 /* The tree of a kernel by where its image is, or under /lib/modules; to be freed. NULL: nowhere. */
 char *locate_tree(const char *image, const char *release);
 
+/* Debug information beside a tree, as /usr/lib/debug is; to be freed. NULL: none; or no tree. */
+char *locate_debug(const char *tree);
+
 bool locate_is_folder(const char *path);
 bool locate_is_file(const char *path);
 

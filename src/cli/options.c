@@ -19,6 +19,7 @@ enum kind {
 	KIND_ADDRESS, /* a uint64_t, and the bool has_... right before it */
 	KIND_COUNT,
 	KIND_COLOR,
+	KIND_OOPS,
 };
 
 struct row {
@@ -45,6 +46,16 @@ static const struct row rows[] = {
 	  "every module of the tree" },
 	{ "timeout", 0, KIND_COUNT, MEMBER(timeout), VERB_RUN, "SECONDS",
 	  "what an init or an exit may take (default: 60)" },
+	{ "keep", 0, KIND_FLAG, MEMBER(keep), VERB_RUN, NULL,
+	  "keep the machine: a prompt, or commands of standard input" },
+	{ "command", 'c', KIND_LIST, MEMBER(commands), VERB_RUN, "COMMAND",
+	  "give it this command (see --keep); repeatable" },
+	{ "oops", 0, KIND_OOPS, MEMBER(oops_continue), VERB_RUN, "WHAT",
+	  "stop after an oops, or continue (default: stop)" },
+	{ "append", 0, KIND_TEXT, MEMBER(append), VERB_RUN, "TEXT",
+	  "more of the kernel's command line" },
+	{ "debug", 0, KIND_TEXT, MEMBER(debug), VERB_RUN, "DIR",
+	  "debug information (default: the kernel's, or /usr/lib/debug)" },
 	{ "exports", 0, KIND_FLAG, MEMBER(exports), VERB_KERNEL, NULL,
 	  "list the exported symbols" },
 	{ "svg", 0, KIND_FLAG, MEMBER(svg), VERB_MAP, NULL, "draw a picture instead (SVG)" },
@@ -153,6 +164,14 @@ static bool parse_color(const char *text, enum color_mode *mode_ret)
 	return false;
 }
 
+static bool parse_oops(const char *text, bool *continue_ret)
+{
+	if (strcmp(text, "stop") != 0 && strcmp(text, "continue") != 0)
+		return false;
+	*continue_ret = *text == 'c';
+	return true;
+}
+
 static void append(struct cli_list *list, const char *text)
 {
 	list->texts = cli_grow(list->texts, list->count + 1, sizeof(*list->texts));
@@ -196,6 +215,11 @@ static int store(struct parser *parser, const struct row *row, const char *value
 		return options_usage_error(parser->verb,
 					   "--%s=%s: it is one of auto, always, never", row->name,
 					   value);
+	case KIND_OOPS:
+		if (parse_oops(value, member))
+			return CLI_OK;
+		return options_usage_error(parser->verb, "--%s=%s: it is stop or continue",
+					   row->name, value);
 	}
 	return CLI_FAILED;
 }
@@ -338,6 +362,7 @@ void options_deinit(struct cli_options *options)
 {
 	free(options->keys.texts);
 	free(options->symbols.texts);
+	free(options->commands.texts);
 	free(options->arguments);
 }
 

@@ -50,6 +50,11 @@ struct cli_options {
 	bool all;
 	bool exports;
 	bool svg;
+	bool keep;
+	bool oops_continue;
+	const char *append;
+	const char *debug;
+	struct cli_list commands; /* of --command */
 	unsigned int timeout; /* seconds; 0: the library's own */
 	bool has_at;
 	uint64_t at;

@@ -16,6 +16,7 @@
 #include "base/kept.h"
 #include "kernel/kernel.h"
 #include "machine/machine.h"
+#include "machine/oops.h"
 #include "machine/process.h"
 
 #define MEMORY_DEFAULT (UINT64_C(512) << 20)
@@ -105,7 +106,22 @@ static int copy_data(void *context, int to)
 
 /* ---- booting ---- */
 
-static int hear_boot(const struct kocoon_machine_options *options, struct kc_process *process)
+/* What hears a boot's log. */
+struct listener {
+	const struct kocoon_machine_options *options;
+	struct kc_oops_reader oopses;
+};
+
+static void hear_line(void *context, int level, uint64_t usec, const char *text, size_t len)
+{
+	struct listener *listener = context;
+
+	kc_oops_read_line(&listener->oopses, text, len);
+	if (listener->options->log)
+		listener->options->log(listener->options->log_context, level, usec, text, len);
+}
+
+static int hear_boot(struct listener *listener, struct kc_process *process)
 {
 	char *bytes = malloc(KC_TELL_MAX + 1);
 	struct kc_tell tell;
@@ -115,7 +131,7 @@ static int hear_boot(const struct kocoon_machine_options *options, struct kc_pro
 	while (!err) {
 		err = kc_process_hear(process, &tell, bytes);
 		if (!err && tell.kind == KC_TELL_LOG)
-			kc_pass_log(options->log, options->log_context, bytes, tell.len);
+			kc_pass_log(hear_line, listener, bytes, tell.len);
 	}
 	free(bytes);
 	kc_process_stop(process);
@@ -133,6 +149,46 @@ static int hear_boot(const struct kocoon_machine_options *options, struct kc_pro
 	}
 }
 
+/* The function that was called by one of these, and died. */
+static const char *failed_step(const struct kocoon_oops *oops)
+{
+	static const char *const callers[] = { "do_one_initcall", "kernel_init_freeable",
+					       "start_kernel" };
+
+	for (size_t i = 0; i < KC_ARRAY_SIZE(callers); i++) {
+		const char *step = oops->at.symbol;
+
+		for (size_t j = 0; j < oops->trace_count; j++) {
+			if (!strcmp(oops->trace[j].symbol, callers[i]))
+				return step;
+			if (oops->trace[j].sure)
+				step = oops->trace[j].symbol;
+		}
+	}
+	return NULL;
+}
+
+static int report_boot(const struct listener *listener, const struct kc_process *process, int err,
+		       struct kocoon_report *report)
+{
+	const struct kocoon_oops *oops = NULL;
+	const char *step;
+
+	for (size_t i = 0; i < listener->oopses.count && !oops; i++)
+		if (listener->oopses.oopses[i]->number ||
+		    listener->oopses.oopses[i]->kind == KOCOON_OOPS_PANIC)
+			oops = listener->oopses.oopses[i];
+	step = oops ? failed_step(oops) : NULL;
+	if (!step)
+		return kc_finding(report, KOCOON_STAGE_KERNEL, err, "the kernel can't be run: %s",
+				  *process->end ? process->end : strerror(-err));
+	kc_finding(report, KOCOON_STAGE_KERNEL, err,
+		   "the kernel can't be run: its step %s fails: %s", step,
+		   oops->what ? oops->what : "an oops");
+	kc_found(report, "at %s", oops->at.symbol ? oops->at.symbol : step);
+	return err;
+}
+
 static int boot(struct kocoon_booted *booted, const struct kocoon_machine_options *options,
 		const char *command_line, uint64_t memory, struct kocoon_report *report)
 {
@@ -141,16 +197,17 @@ static int boot(struct kocoon_booted *booted, const struct kocoon_machine_option
 				  .command_line = command_line,
 				  .ram_size = memory,
 				  .boot = true };
+	struct listener listener = { .options = options };
 	int err;
 
 	booted->file = memfd_create("kocoon-machine", MFD_CLOEXEC);
 	child.file = booted->file;
 	err = booted->file < 0 ? -errno : kc_process_start(&process, &child);
 	if (!err)
-		err = hear_boot(options, &process);
+		err = hear_boot(&listener, &process);
 	if (err)
-		kc_finding(report, KOCOON_STAGE_KERNEL, err, "the kernel can't be run: %s",
-			   *process.end ? process.end : strerror(-err));
+		(void)report_boot(&listener, &process, err, report);
+	kc_oops_reader_deinit(&listener.oopses);
 	return err;
 }
 
@@ -208,11 +265,14 @@ int kocoon_machine_boot(const struct kocoon_kernel *kernel,
 		free(booted);
 		return -ENOMEM;
 	}
-	*booted = (struct kocoon_booted){ .kernel = kernel,
-					  .tree = options.tree,
-					  .file = -1,
-					  .timeout = options.timeout ? options.timeout
-								     : TIMEOUT_DEFAULT };
+	*booted = (struct kocoon_booted){
+		.kernel = kernel,
+		.tree = options.tree,
+		.file = -1,
+		.oops_continue = options.oops_continue,
+		.debug = strdup(options.debug ? options.debug : "/usr/lib/debug"),
+		.timeout = options.timeout ? options.timeout : TIMEOUT_DEFAULT
+	};
 	err = get_machine(booted, &options, command_line, memory, report);
 	free(command_line);
 	if (err)
@@ -228,5 +288,6 @@ void kocoon_booted_free(struct kocoon_booted *booted)
 		return;
 	if (booted->file >= 0)
 		close(booted->file);
+	free(booted->debug);
 	free(booted);
 }

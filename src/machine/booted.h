@@ -9,6 +9,8 @@ struct kocoon_booted {
 	const struct kocoon_tree *tree;
 	int file; /* owned; the machine, see template.c */
 	unsigned int timeout;
+	bool oops_continue;
+	char *debug; /* owned; folder of debug information */
 };
 
 /* Passes on a line of the extended console's. `log` may be NULL. */

@@ -36,6 +36,7 @@ _Static_assert(offsetof(struct regs, ip) == 0x80 && offsetof(struct regs, sp) ==
 static uint64_t text, text_end;
 static uint64_t page_fault, protection_fault, invalid_op, divide_error, breakpoint, report_bug;
 static uint64_t double_fault, double_fault_stack;
+static uint64_t print, show_regs, show_tasks; /* 0: there is none */
 
 static bool is_kernel_code(uint64_t address)
 {
@@ -289,23 +290,20 @@ static void on_system_call(int signal, siginfo_t *info, void *opaque)
 static void on_time_out(int signal, siginfo_t *info, void *opaque)
 {
 	struct regs regs = interrupted(opaque);
-	uint64_t show = kc_symbol("show_regs"), print = kc_symbol("_printk");
 
 	(void)signal;
 	(void)info;
-	if (print && show && is_kernel_code(regs.ip)) {
+	if (print && show_regs && is_kernel_code(regs.ip)) {
 		kc_call(print, kc_address("\0010" KC_OOPS_HANG_TEXT "\n"), 0, 0, 0);
-		kc_call(show, kc_address(&regs), 0, 0, 0);
+		kc_call(show_regs, kc_address(&regs), 0, 0, 0);
 	}
 	kc_show_tasks_and_end("it takes longer than it may");
 }
 
 void kc_show_tasks_and_end(const char *why)
 {
-	uint64_t show = kc_symbol("show_state_filter");
-
-	if (show)
-		kc_call(show, 0, 0, 0, 0);
+	if (show_tasks)
+		kc_call(show_tasks, 0, 0, 0, 0);
 	kc_machine_end(KC_EXIT_STUCK, "%s", why);
 }
 
@@ -333,6 +331,9 @@ int kc_take_exceptions(void)
 	divide_error = kc_needed("exc_divide_error");
 	breakpoint = kc_needed("exc_int3");
 	double_fault = kc_needed("exc_double_fault");
+	print = kc_symbol("_printk");
+	show_regs = kc_symbol("show_regs");
+	show_tasks = kc_symbol("show_state_filter");
 	double_fault_stack = kc_address(kc_map_new(DOUBLE_FAULT_STACK));
 	if (!double_fault_stack)
 		return -ENOMEM;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@
 /* What init left to others gets its turn before its answer is told. */
 #define SETTLE (UINT64_C(20) * 1000000)
 
-enum { STEP_MSEC = 4, CHUNK = 4096, NONBLOCK = 0x800, NO_HANG = 1, SIGNAL_MASK = 0x7f };
+enum { STEP_MSEC = 4, NONBLOCK = 0x800, NO_HANG = 1, SIGNAL_MASK = 0x7f };
 
 static uint64_t msleep_at, wait_at;
 
@@ -73,7 +74,7 @@ void kc_machine_end(enum kc_machine_exit status, const char *format, ...)
 
 /* ---- questions ---- */
 
-/* A question, and the task that stands for insmod or rmmod. */
+/* A question, and the task that stands for insmod, rmmod, cat, ... */
 struct job {
 	struct kc_work work;
 	struct kc_ask ask;
@@ -127,30 +128,17 @@ static void do_job(void *context)
 	struct kc_done *done = &job->done;
 	uint64_t start = kc_state.now;
 
+	(void)kc_syscall(SYS_prctl, PR_SET_NAME, kc_address("modprobe"), 0, 0, 0);
 	if (job->ask.kind == KC_ASK_LOAD)
 		done->status =
 			(int32_t)kc_syscall(SYS_init_module, kc_address(job->first),
 					    job->ask.first_len, kc_address(job->second), 0, 0);
-	else
+	else if (job->ask.kind == KC_ASK_UNLOAD)
 		done->status = (int32_t)kc_syscall(SYS_delete_module, kc_address(job->first),
 						   NONBLOCK, 0, 0, 0);
+	else
+		done->status = kc_guest_file(&job->ask, job->first, job->second);
 	done->nsec = kc_state.now - start;
-}
-
-static int read_file(const char *path)
-{
-	char bytes[CHUNK];
-	int64_t fd = kc_syscall(SYS_open, kc_address(path), 0, 0, 0, 0), len;
-
-	if (fd < 0)
-		return (int)fd;
-	do {
-		len = kc_syscall(SYS_read, (uint64_t)fd, kc_address(bytes), sizeof(bytes), 0, 0);
-		if (len > 0)
-			kc_tell(KC_TELL_TEXT, bytes, (size_t)len);
-	} while (len > 0);
-	kc_syscall(SYS_close, (uint64_t)fd, 0, 0, 0, 0);
-	return (int)len;
 }
 
 static void tell_done(struct job *job)
@@ -222,12 +210,7 @@ static void take_question(struct job *job)
 {
 	struct request *request;
 
-	switch (job->ask.kind) {
-	case KC_ASK_READ:
-		job->done.status = read_file(job->first);
-		tell_done(job);
-		return;
-	case KC_ASK_END:
+	if (job->ask.kind == KC_ASK_END) {
 		request = *find_request(0, job->ask.id);
 		if (request) {
 			request->status = job->ask.status;
@@ -235,17 +218,16 @@ static void take_question(struct job *job)
 		}
 		job_free(job);
 		return;
-	default:
-		job->work = (struct kc_work){ do_job, job };
-		job->pid = kc_start_task(&job->work);
-		if (job->pid < 0) {
-			job->done.status = job->pid;
-			tell_done(job);
-			return;
-		}
-		job->next = jobs;
-		jobs = job;
 	}
+	job->work = (struct kc_work){ do_job, job };
+	job->pid = kc_start_task(&job->work);
+	if (job->pid < 0) {
+		job->done.status = job->pid;
+		tell_done(job);
+		return;
+	}
+	job->next = jobs;
+	jobs = job;
 }
 
 static void look_after(struct job *job)
@@ -262,7 +244,9 @@ static void look_after(struct job *job)
 /* Nobody waits for a request that outlives the one who made it, but its work belongs to it. */
 static bool is_done(const struct job *job)
 {
-	return job->ended_at && kc_state.now >= job->ended_at + SETTLE &&
+	uint64_t settle = kc_asks_to_look(job->ask.kind) ? 0 : SETTLE;
+
+	return job->ended_at && kc_state.now >= job->ended_at + settle &&
 	       (job->ask.request || !requests);
 }
 

@@ -10,25 +10,9 @@
 #include "kernel/kernel.h"
 #include "machine/alias.h"
 #include "machine/booted.h"
-#include "machine/process.h"
+#include "machine/parent.h"
 
-enum { DEPTH_MAX = 64, EARLY_MAX = 64 };
-
-struct kocoon_machine {
-	const struct kocoon_booted *booted;
-	struct kc_process process;
-	char **loaded; /* names, oldest first */
-	size_t loaded_count;
-	char *bytes; /* KC_TELL_MAX + 1, of what it said last */
-	unsigned int depth; /* of dependencies and requests */
-	uint64_t last_id; /* of a question */
-	uint64_t request; /* that is being served; 0: none */
-	/* Answers that came while another was waited for. */
-	struct kc_done early[EARLY_MAX];
-	size_t early_count;
-	kocoon_machine_log_fn *log;
-	void *log_context;
-};
+enum { DEPTH_MAX = 64 };
 
 int kocoon_machine_start(const struct kocoon_booted *booted, kocoon_machine_log_fn *log,
 			 void *log_context, struct kocoon_machine **machine_ret)
@@ -62,6 +46,8 @@ void kocoon_machine_free(struct kocoon_machine *machine)
 		free(machine->loaded[i]);
 	free(machine->loaded);
 	free(machine->bytes);
+	kc_oops_reader_deinit(&machine->oopses);
+	kc_free_files(machine);
 	free(machine);
 }
 
@@ -70,9 +56,26 @@ const char *kocoon_machine_end(const struct kocoon_machine *machine)
 	return *machine->process.end ? machine->process.end : NULL;
 }
 
+int kocoon_machine_error(const struct kocoon_machine *machine)
+{
+	if (!*machine->process.end)
+		return 0;
+	return machine->process.late ? -ETIMEDOUT : -EHOSTDOWN;
+}
+
 const char *kocoon_machine_loaded(const struct kocoon_machine *machine, size_t index)
 {
 	return index < machine->loaded_count ? machine->loaded[index] : NULL;
+}
+
+const struct kocoon_oops *kocoon_machine_oops(const struct kocoon_machine *machine, size_t index)
+{
+	return index < machine->oopses.count ? machine->oopses.oopses[index] : NULL;
+}
+
+bool kc_machine_refuses(const struct kocoon_machine *machine)
+{
+	return machine->oopses.fatal && !machine->booted->oops_continue;
 }
 
 /* ---- which are loaded ---- */
@@ -147,6 +150,8 @@ static int serve_request(struct kocoon_machine *machine, const struct kc_want *w
 	int err = 0;
 
 	machine->request = want->id;
+	if (kc_machine_refuses(machine))
+		tree = NULL;
 	if (tree)
 		err = serve_module(&request, want->name);
 	if (!err && tree && !request.found)
@@ -172,22 +177,44 @@ static bool take_early(struct kocoon_machine *machine, uint64_t id, struct kc_do
 
 static int keep_early(struct kocoon_machine *machine, const struct kc_done *done)
 {
-	if (machine->early_count == EARLY_MAX)
+	if (machine->early_count == KC_EARLY_MAX)
 		return -EHOSTDOWN;
 	machine->early[machine->early_count++] = *done;
 	return 0;
 }
 
+static void hear_line(void *context, int level, uint64_t usec, const char *text, size_t len)
+{
+	struct kocoon_machine *machine = context;
+
+	kc_oops_read_line(&machine->oopses, text, len);
+	if (machine->log)
+		machine->log(machine->log_context, level, usec, text, len);
+}
+
+/* The text that is asked for may come while a module is asked for because of it. */
+static int take_text(struct kocoon_machine *machine, size_t len)
+{
+	struct kc_buffer *text = machine->text;
+
+	if (!text)
+		return 0;
+	if (text->len + len > KC_TEXT_MAX) {
+		kc_process_give_up(&machine->process, "the machine says more than was asked for");
+		return -EHOSTDOWN;
+	}
+	return kc_buffer_append(text, machine->bytes, len);
+}
+
 /* What is no answer to what was asked last. */
-static int take_other(struct kocoon_machine *machine, const struct kc_tell *tell,
-		      struct kc_buffer *text)
+static int take_other(struct kocoon_machine *machine, const struct kc_tell *tell)
 {
 	struct kc_want want;
 
 	if (tell->kind == KC_TELL_LOG)
-		kc_pass_log(machine->log, machine->log_context, machine->bytes, tell->len);
-	else if (tell->kind == KC_TELL_TEXT && text)
-		return kc_buffer_append(text, machine->bytes, tell->len);
+		kc_pass_log(hear_line, machine, machine->bytes, tell->len);
+	else if (tell->kind == KC_TELL_TEXT)
+		return take_text(machine, tell->len);
 	if (tell->kind != KC_TELL_WANT || tell->len != sizeof(want))
 		return 0;
 	memcpy(&want, machine->bytes, sizeof(want));
@@ -195,9 +222,8 @@ static int take_other(struct kocoon_machine *machine, const struct kc_tell *tell
 	return serve_request(machine, &want);
 }
 
-/* Hears until the answer is there; what it said of a file goes to `text`. */
-static int wait_for_answer(struct kocoon_machine *machine, uint64_t id, struct kc_buffer *text,
-			   struct kc_done *done_ret)
+/* Hears until the answer is there. */
+static int wait_for_answer(struct kocoon_machine *machine, uint64_t id, struct kc_done *done_ret)
 {
 	while (!take_early(machine, id, done_ret)) {
 		struct kc_tell tell;
@@ -210,7 +236,7 @@ static int wait_for_answer(struct kocoon_machine *machine, uint64_t id, struct k
 			memcpy(&done, machine->bytes, sizeof(done));
 			err = keep_early(machine, &done);
 		} else {
-			err = take_other(machine, &tell, text);
+			err = take_other(machine, &tell);
 		}
 		if (err)
 			return err;
@@ -218,15 +244,15 @@ static int wait_for_answer(struct kocoon_machine *machine, uint64_t id, struct k
 	return 0;
 }
 
-static int ask(struct kocoon_machine *machine, enum kc_ask_kind kind, struct kc_span first,
-	       struct kc_span second, struct kc_buffer *text, struct kc_done *done_ret)
+int kc_ask(struct kocoon_machine *machine, enum kc_ask_kind kind, struct kc_span first,
+	   struct kc_span second, struct kc_done *done_ret)
 {
 	const struct kc_ask question = { .kind = kind,
 					 .id = ++machine->last_id,
 					 .request = machine->request };
 	int err = kc_process_ask(&machine->process, question, first, second);
 
-	return err ? err : wait_for_answer(machine, question.id, text, done_ret);
+	return err ? err : wait_for_answer(machine, question.id, done_ret);
 }
 
 static struct kocoon_machine_result result_of(const struct kc_done *done)
@@ -296,8 +322,8 @@ static int insert_image(struct kocoon_machine *machine, struct kc_span image, co
 	*result_ret = first;
 	/* A dependency's init may have asked for this one. */
 	if (!err && !first.err && !first.oops && !(name && is_loaded(machine, name))) {
-		err = ask(machine, KC_ASK_LOAD, image,
-			  kc_span(args ? args : "", args ? strlen(args) : 0), NULL, &done);
+		err = kc_ask(machine, KC_ASK_LOAD, image,
+			     kc_span(args ? args : "", args ? strlen(args) : 0), &done);
 		if (!err)
 			*result_ret = result_of(&done);
 		if (!err && !result_ret->err && !result_ret->oops && name)
@@ -321,7 +347,9 @@ static int insert(struct kocoon_machine *machine, const char *path, const char *
 	if (machine->depth == DEPTH_MAX)
 		return -ELOOP;
 	machine->depth++;
-	err = kc_read_file(path, KC_MODULE_IMAGE_MAX, &file, NULL);
+	err = kc_note_file(machine, path);
+	if (!err)
+		err = kc_read_file(path, KC_MODULE_IMAGE_MAX, &file, NULL);
 	if (!err)
 		err = kc_module_decompress(&none, kc_buffer_span(&file), &unpacker, &unpacked, NULL,
 					   &format, &image);
@@ -337,44 +365,34 @@ static int insert(struct kocoon_machine *machine, const char *path, const char *
 int kocoon_machine_insert(struct kocoon_machine *machine, const char *path, const char *args,
 			  struct kocoon_machine_result *result_ret)
 {
+	size_t before = machine->oopses.fatal;
+	int err;
+
+	if (kc_machine_refuses(machine))
+		return -EIO;
 	kc_process_start_clock(&machine->process);
-	return insert(machine, path, args, result_ret);
+	err = insert(machine, path, args, result_ret);
+	if (!err)
+		result_ret->oops |= machine->oopses.fatal > before;
+	return err;
 }
 
 int kocoon_machine_remove(struct kocoon_machine *machine, const char *name,
 			  struct kocoon_machine_result *result_ret)
 {
+	size_t before = machine->oopses.fatal;
 	struct kc_done done;
 	int err;
 
+	if (kc_machine_refuses(machine))
+		return -EIO;
 	kc_process_start_clock(&machine->process);
-	err = ask(machine, KC_ASK_UNLOAD, kc_span(name, strlen(name)), kc_span("", 0), NULL, &done);
+	err = kc_ask(machine, KC_ASK_UNLOAD, kc_span(name, strlen(name)), kc_span("", 0), &done);
 	if (err)
 		return err;
 	*result_ret = result_of(&done);
 	if (!done.status && !done.died)
 		note_removed(machine, name);
-	return 0;
-}
-
-int kocoon_machine_read(struct kocoon_machine *machine, const char *path, char **text_ret,
-			size_t *len_ret)
-{
-	struct kc_buffer text = { 0 };
-	struct kc_done done = { 0 };
-	int err;
-
-	kc_process_start_clock(&machine->process);
-	err = ask(machine, KC_ASK_READ, kc_span(path, strlen(path)), kc_span("", 0), &text, &done);
-	if (!err)
-		err = done.status;
-	if (!err)
-		err = kc_buffer_append(&text, "", 1);
-	if (err) {
-		kc_buffer_deinit(&text);
-		return err;
-	}
-	*text_ret = (char *)text.data;
-	*len_ret = text.len - 1;
+	result_ret->oops |= machine->oopses.fatal > before;
 	return 0;
 }

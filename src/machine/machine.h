@@ -210,6 +210,14 @@ int kc_execve(const char *path, const char *const *arguments, const char *const 
 /* Has a kernel that boots settle before its first program. */
 void kc_settle_init(void);
 
+/* ---- guest_files.c ---- */
+
+/*
+ * What is asked about a file, by system calls of the current task; the answer's text is told. 0;
+ * -errno.
+ */
+KC_MUST_CHECK int kc_guest_file(const struct kc_ask *ask, const char *path, const char *bytes);
+
 /* ---- guest.c ---- */
 
 /* The first task's work: what the parent asks for, until it hangs up. On its own stack. */

@@ -83,6 +83,12 @@ static void note_end(struct kc_process *process)
 			 WEXITSTATUS(process->status));
 }
 
+void kc_process_give_up(struct kc_process *process, const char *why)
+{
+	snprintf(process->end, sizeof(process->end), "%s", why);
+	kc_process_stop(process);
+}
+
 void kc_process_start_clock(struct kc_process *process)
 {
 	process->deadline = milliseconds() + (uint64_t)process->timeout * 1000;
@@ -150,8 +156,7 @@ int kc_process_hear(struct kc_process *process, struct kc_tell *tell_ret, char *
 	int err = process->pid ? get(process, tell_ret, sizeof(*tell_ret)) : gone;
 
 	if (!err && tell_ret->len > KC_TELL_MAX) {
-		snprintf(process->end, sizeof(process->end), "the machine says what it can't");
-		kc_process_stop(process);
+		kc_process_give_up(process, "the machine says what it can't");
 		err = -EHOSTDOWN;
 	}
 	if (!err)

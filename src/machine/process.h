@@ -24,6 +24,9 @@ KC_MUST_CHECK int kc_process_start(struct kc_process *process, const struct kc_c
 /* Ends it and waits for that. */
 void kc_process_stop(struct kc_process *process);
 
+/* Ends it for a reason, in words. */
+void kc_process_give_up(struct kc_process *process, const char *why);
+
 /* Starts the time that an answer may take. */
 void kc_process_start_clock(struct kc_process *process);
 /* 0; -EHOSTDOWN. The lengths of `ask` are set here. */
