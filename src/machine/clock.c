@@ -88,6 +88,7 @@ static uint64_t wait_for_event(void)
 	if (!kc_state.next_event ||
 	    (kc_machine.patience_ends && kc_state.now > kc_machine.patience_ends))
 		return 0;
+	kc_guest_let_parent_work();
 	if (kc_state.now < kc_state.next_event)
 		kc_state.now = kc_state.next_event;
 	return kc_event_due();

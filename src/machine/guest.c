@@ -40,7 +40,7 @@ static void get(void *bytes, size_t len)
 	while (len) {
 		ssize_t done = recv(kc_machine.channel, bytes, len, 0);
 
-		if (done < 0 && errno == EINTR)
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (done <= 0)
 			_exit(KC_EXIT_OK);
@@ -202,6 +202,24 @@ int kc_guest_program(uint64_t task)
 	*at = request->next;
 	free(request);
 	return status;
+}
+
+/*
+ * What modprobe takes of the parent's time is to be little of the machine's: else time-outs that
+ * wait for it pass before it has had a chance. Whether it is at work: a request for which nothing
+ * is being done here. It may wait for another one's answer as well, so this never waits for long.
+ */
+void kc_guest_let_parent_work(void)
+{
+	int owed = 0;
+	char byte;
+
+	for (const struct request *request = requests; request; request = request->next)
+		owed += !request->ended;
+	for (const struct job *job = jobs; job; job = job->next)
+		owed -= job->ask.request != 0;
+	if (owed > 0)
+		(void)!recv(kc_machine.channel, &byte, 1, MSG_PEEK);
 }
 
 /* ---- the first task ---- */

@@ -227,5 +227,7 @@ void kc_tell(unsigned int kind, const void *data, size_t len);
 KC_MUST_CHECK int kc_guest_modprobe(uint64_t task, const char *name);
 /* That task's program, from its start to its exit status. */
 int kc_guest_program(uint64_t task);
+/* Nothing runs: gives the parent some milliseconds where the machine waits for it. */
+void kc_guest_let_parent_work(void);
 
 #endif

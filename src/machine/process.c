@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "machine/sandbox.h"
 
-enum { GRACE_MSEC = 2000 /* for a machine that is to show its tasks */ };
+enum { GRACE_MSEC = 2000 /* for a machine that is to show its tasks */, STEP_USEC = 4000 };
 
 static uint64_t milliseconds(void)
 {
@@ -25,12 +26,15 @@ static uint64_t milliseconds(void)
 
 int kc_process_start(struct kc_process *process, const struct kc_child *child)
 {
+	const struct timeval step = { .tv_usec = STEP_USEC };
 	struct kc_child mine = *child;
 	int channels[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels))
 		return -errno;
+	/* The machine's end: kc_guest_let_parent_work() waits for as long. */
+	(void)setsockopt(channels[1], SOL_SOCKET, SO_RCVTIMEO, &step, sizeof(step));
 	(void)fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
