@@ -13,6 +13,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "arch/x86_64/instruction.h"
 #include "kernel/parts.h"
 #include "machine/entry.h"
 #include "machine/machine.h"
@@ -22,8 +23,8 @@ _Static_assert(offsetof(struct kc_machine_state, irq_flags) == 24, "KC_STATE_IRQ
 _Static_assert(offsetof(struct kc_machine_state, cr2) == 48, "KC_STATE_CR2");
 
 enum { SIGNAL_STACK = 1 << 17, TICK_USEC = 4000, GAP = 64 /* bytes, for kc_enter_exception() */ };
-enum { DOUBLE_FAULT_STACK = 1 << 16 };
-enum { USER_ACCESS = 4 /* of an error code of a page fault */ };
+enum { DOUBLE_FAULT_STACK = 1 << 16, INSTRUCTION_MAX = 15 };
+enum { WRITE_ACCESS = 2, USER_ACCESS = 4 /* of an error code of a page fault */ };
 
 /* struct pt_regs */
 struct regs {
@@ -233,6 +234,31 @@ static bool emulate(ucontext_t *context)
 	return true;
 }
 
+/*
+ * A write to a device that isn't there is lost. True: it was one, and is done. What the instruction
+ * would read there it has not read, which only one that does both can tell.
+ */
+static bool lose_write(ucontext_t *context)
+{
+	enum { MOVS = 0xa4, STOS = 0xaa };
+	greg_t *r = context->uc_mcontext.gregs;
+	const uint8_t *code = kc_pointer((uint64_t)r[REG_RIP]);
+	struct kc_instruction is;
+	greg_t size, bytes;
+
+	if (!kc_instruction_decode(kc_span(code, INSTRUCTION_MAX), &is))
+		return false;
+	size = !(is.opcode & 1) ? 1 : is.wide ? 8 : is.narrow ? 2 : 4;
+	bytes = is.repeated ? r[REG_RCX] * size : size;
+	if ((is.opcode & 0xfe) == MOVS || (is.opcode & 0xfe) == STOS) {
+		r[REG_RDI] += bytes;
+		r[REG_RSI] += (is.opcode & 0xfe) == MOVS ? bytes : 0;
+		r[REG_RCX] = is.repeated ? 0 : r[REG_RCX];
+	}
+	r[REG_RIP] += is.length;
+	return true;
+}
+
 /* ---- signals ---- */
 
 static void on_fault(int signal, siginfo_t *info, void *opaque)
@@ -242,6 +268,9 @@ static void on_fault(int signal, siginfo_t *info, void *opaque)
 	bool has_address = signal == SIGSEGV && info->si_code > 0 && info->si_code != SI_KERNEL;
 
 	if (has_address && kc_mmu_fault(kc_address(info->si_addr)))
+		return;
+	if (has_address && r[REG_ERR] & WRITE_ACCESS &&
+	    kc_mmu_is_absent(kc_address(info->si_addr)) && lose_write(context))
 		return;
 	/* Where the fault is the fetch, kernel code has jumped there. */
 	if ((uint64_t)r[REG_RIP] > KC_MODULE_END &&

@@ -159,6 +159,8 @@ _Noreturn void kc_show_tasks_and_end(const char *why);
 
 /* True: what the kernel's page tables say of the address stands now. */
 bool kc_mmu_fault(uint64_t address);
+/* Whether they map it to where no memory is: a device's, and there is none. */
+bool kc_mmu_is_absent(uint64_t address);
 /* Where the page at an address can be written in the direct map; NULL: nothing is there. */
 void *kc_mmu_alias(uint64_t address);
 void kc_mmu_flush_one(uint64_t address);

@@ -131,14 +131,31 @@ static int protection(uint64_t entry)
 	       (entry & NO_EXECUTE ? 0 : PROT_EXEC);
 }
 
+/* Nothing answers there: all ones, and what is written is lost (exceptions.c). */
+static bool stand_absent(uint64_t address)
+{
+	if (kc_map_at(address, KC_MACHINE_PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0))
+		return false;
+	memset(kc_pointer(address), 0xff, KC_MACHINE_PAGE);
+	return !mprotect(kc_pointer(address), KC_MACHINE_PAGE, PROT_READ);
+}
+
+static bool is_absent(uint64_t entry)
+{
+	return (entry & FRAME) >= kc_state.ram_size;
+}
+
 static bool stand(uint64_t address, uint64_t entry)
 {
 	uint64_t frame = entry & FRAME;
-	int file = kc_machine.booting ? kc_machine.file : moved_file;
 	uint64_t offset = frame + (kc_machine.booting ? KC_TEMPLATE_HEADER : 0);
 
-	return !kc_map_at(address, KC_MACHINE_PAGE, protection(entry), MAP_SHARED | MAP_FIXED, file,
-			  offset);
+	if (is_absent(entry))
+		return stand_absent(address);
+	return (kc_machine.booting || move_frame(frame)) &&
+	       !kc_map_at(address, KC_MACHINE_PAGE, protection(entry), MAP_SHARED | MAP_FIXED,
+			  kc_machine.booting ? kc_machine.file : moved_file, offset);
 }
 
 static bool is_mapped_by_tables(uint64_t address)
@@ -158,14 +175,18 @@ bool kc_mmu_fault(uint64_t address)
 	entry = walk(address);
 	slot = slot_of(address);
 	/* It stands as the tables say: what was tried is not allowed. */
-	if (!entry || (entry & FRAME) >= kc_state.ram_size ||
-	    (slots[slot].address && slots[slot].entry == entry))
-		return false;
-	if ((!kc_machine.booting && !move_frame(entry & FRAME)) || !stand(address, entry))
+	if (!entry || (slots[slot].address && slots[slot].entry == entry) || !stand(address, entry))
 		return false;
 	used += !slots[slot].address;
 	slots[slot] = (struct standing){ address, entry };
 	return true;
+}
+
+bool kc_mmu_is_absent(uint64_t address)
+{
+	uint64_t entry = is_mapped_by_tables(address) ? walk(address) : 0;
+
+	return entry && is_absent(entry);
 }
 
 void *kc_mmu_alias(uint64_t address)
@@ -175,7 +196,9 @@ void *kc_mmu_alias(uint64_t address)
 	if (!is_mapped_by_tables(address))
 		return kc_pointer(address);
 	entry = walk(address);
-	return entry ? kc_pointer(KC_RAM_BASE + (entry & FRAME) + (address & 4095)) : NULL;
+	return entry && !is_absent(entry)
+		       ? kc_pointer(KC_RAM_BASE + (entry & FRAME) + (address & 4095))
+		       : NULL;
 }
 
 static void drop(size_t slot)
