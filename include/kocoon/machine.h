@@ -112,6 +112,12 @@ KOCOON_API int kocoon_machine_list(struct kocoon_machine *machine, const char *p
 KOCOON_API int kocoon_machine_log(struct kocoon_machine *machine, char **text_ret, size_t *len_ret);
 /* The process that the machine is, for a debugger; 0: it is gone. */
 KOCOON_API long kocoon_machine_pid(const struct kocoon_machine *machine);
+/*
+ * Makes what gdb needs in an empty folder: symbols of the kernel and of the modules that are
+ * loaded, and a script, "attach" (gdb -x FOLDER/attach). While the debugger stops it, the machine's time to
+ * answer runs. -EINVAL: gdb couldn't take the folder's name; the errno of writing there.
+ */
+KOCOON_API int kocoon_machine_debug(struct kocoon_machine *machine, const char *folder);
 
 /* Why the machine is gone, in words; NULL: it is not. */
 KOCOON_API const char *kocoon_machine_end(const struct kocoon_machine *machine);

@@ -2,6 +2,7 @@
 #include "cli/keep.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,23 @@ struct words {
 	char *words[WORDS_MAX];
 	size_t count;
 };
+
+static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *where)
+{
+	(void)status;
+	(void)flag;
+	(void)where;
+	return remove(path);
+}
+
+/* What was made for a debugger goes with the machine. */
+static void forget_gdb(struct keep *keep)
+{
+	if (keep->gdb_folder)
+		(void)nftw(keep->gdb_folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
+	free(keep->gdb_folder);
+	keep->gdb_folder = NULL;
+}
 
 /* ---- answers ---- */
 
@@ -350,6 +368,28 @@ static int do_param(struct keep *keep, const struct words *words)
 	return err;
 }
 
+/* ---- a debugger ---- */
+
+static int do_gdb(struct keep *keep, const struct words *words)
+{
+	const char *work = getenv("TMPDIR");
+	int err;
+
+	(void)words;
+	forget_gdb(keep);
+	keep->gdb_folder = cli_format("%s/kocoon-gdb-XXXXXX", work && *work ? work : "/tmp");
+	if (!mkdtemp(keep->gdb_folder)) {
+		err = -errno;
+		free(keep->gdb_folder);
+		keep->gdb_folder = NULL;
+		return err;
+	}
+	err = kocoon_machine_debug(keep->machine, keep->gdb_folder);
+	if (!err)
+		say(keep, "gdb -x %s/attach", keep->gdb_folder);
+	return err;
+}
+
 /* ---- commands ---- */
 
 static int do_help(struct keep *keep, const struct words *words);
@@ -374,6 +414,7 @@ static const struct command {
 	{ "modprobe", "FILE|NAME [PARAM=VALUE...]", 1, WORDS_MAX, do_insmod, "the same" },
 	{ "rmmod", "NAME", 1, 1, do_rmmod, "unload a module" },
 	{ "kallsyms", "NAME|ADDR", 1, 1, do_kallsyms, "where a symbol is; which one is there" },
+	{ "gdb", "", 0, 0, do_gdb, "how to attach a debugger" },
 	{ "help", "", 0, 0, do_help, "this list" },
 	{ "exit", "", 0, 0, NULL, "unload what is loaded, and end the machine" },
 };
@@ -486,4 +527,5 @@ void keep_run(struct keep *keep)
 	for (size_t i = 0; i < list->count; i++)
 		if (!answer(keep, list->texts[i]))
 			break;
+	forget_gdb(keep);
 }

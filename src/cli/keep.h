@@ -13,6 +13,7 @@ struct keep {
 	struct kocoon_machine *machine;
 	const char *module; /* that `param` means where none is named */
 	struct json_object *commands; /* array, for --json; NULL: they are answered as text */
+	char *gdb_folder; /* owned; NULL: there is none */
 	struct json_object *lines; /* of the command that is being answered */
 };
 

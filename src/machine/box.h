@@ -18,6 +18,7 @@ enum kc_ask_kind {
 	KC_ASK_LIST, /* path; told: of each entry a letter, a name, a NUL */
 	KC_ASK_LINK, /* path; told: what it points to */
 	KC_ASK_LOG, /* told: the kernel's log, as syslog(2) has it */
+	KC_ASK_SHOW, /* modules, to a debugger */
 	KC_ASK_END, /* no question: what KC_TELL_WANT asked for is done; status: modprobe's */
 };
 
@@ -70,7 +71,7 @@ struct kc_done {
 static inline bool kc_asks_to_look(uint32_t kind)
 {
 	return kind == KC_ASK_READ || kind == KC_ASK_LIST || kind == KC_ASK_LINK ||
-	       kind == KC_ASK_LOG;
+	       kind == KC_ASK_LOG || kind == KC_ASK_SHOW;
 }
 
 /* Either side's. False: the other one has hung up. */

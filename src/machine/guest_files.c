@@ -150,6 +150,9 @@ static int do_file(const struct kc_ask *ask, const char *path, const char *text,
 		return read_link(path, bytes);
 	case KC_ASK_LOG:
 		return read_log();
+	case KC_ASK_SHOW:
+		kc_mmu_show_modules();
+		return 0;
 	default:
 		return -EINVAL;
 	}

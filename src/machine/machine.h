@@ -163,6 +163,8 @@ bool kc_mmu_fault(uint64_t address);
 bool kc_mmu_is_absent(uint64_t address);
 /* Where the page at an address can be written in the direct map; NULL: nothing is there. */
 void *kc_mmu_alias(uint64_t address);
+/* Has all that is mapped for modules stand: who looks from outside doesn't fault. */
+void kc_mmu_show_modules(void);
 void kc_mmu_flush_one(uint64_t address);
 void kc_mmu_flush(void);
 

@@ -150,11 +150,13 @@ static bool stand(uint64_t address, uint64_t entry)
 {
 	uint64_t frame = entry & FRAME;
 	uint64_t offset = frame + (kc_machine.booting ? KC_TEMPLATE_HEADER : 0);
+	/* What can't be written stays the file's all the same, and a debugger can write to it. */
+	int sharing = entry & WRITABLE ? MAP_SHARED : MAP_PRIVATE;
 
 	if (is_absent(entry))
 		return stand_absent(address);
 	return (kc_machine.booting || move_frame(frame)) &&
-	       !kc_map_at(address, KC_MACHINE_PAGE, protection(entry), MAP_SHARED | MAP_FIXED,
+	       !kc_map_at(address, KC_MACHINE_PAGE, protection(entry), sharing | MAP_FIXED,
 			  kc_machine.booting ? kc_machine.file : moved_file, offset);
 }
 
@@ -187,6 +189,13 @@ bool kc_mmu_is_absent(uint64_t address)
 	uint64_t entry = is_mapped_by_tables(address) ? walk(address) : 0;
 
 	return entry && is_absent(entry);
+}
+
+void kc_mmu_show_modules(void)
+{
+	for (uint64_t at = KC_RAM_BASE + kc_state.ram_size; at < KC_MODULE_END;
+	     at += KC_MACHINE_PAGE)
+		(void)kc_mmu_fault(at);
 }
 
 void *kc_mmu_alias(uint64_t address)

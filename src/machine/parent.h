@@ -46,5 +46,7 @@ KC_MUST_CHECK int kc_ask(struct kocoon_machine *machine, enum kc_ask_kind kind,
 /* Remembers the file of a module, by the file's name. 0; -ENOMEM. */
 KC_MUST_CHECK int kc_note_file(struct kocoon_machine *machine, const char *path);
 void kc_free_files(struct kocoon_machine *machine);
+/* vmlinux with debug information, perhaps of another build; the caller's. NULL: there is none. */
+char *kc_kernel_debug_file(const struct kocoon_booted *booted);
 
 #endif

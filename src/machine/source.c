@@ -218,29 +218,40 @@ static struct kc_span map_file(const char *path)
 	return image;
 }
 
-static bool ask_kernel(const struct kocoon_booted *booted, struct question *question,
-		       struct answer *answer)
+char *kc_kernel_debug_file(const struct kocoon_booted *booted)
 {
 	static const char *const forms[][2] = { { "/boot/vmlinux-", "" },
 						{ "/lib/modules/", "/vmlinux" } };
-	bool found = false;
 
-	snprintf(question->build_id, sizeof(question->build_id), "%s",
-		 kocoon_kernel_build_id(booted->kernel));
-	for (size_t i = 0; i < KC_ARRAY_SIZE(forms) && !found; i++) {
+	for (size_t i = 0; i < KC_ARRAY_SIZE(forms) && booted->debug; i++) {
 		char *path;
 
 		if (asprintf(&path, "%s%s%s%s", booted->debug, forms[i][0],
 			     kocoon_kernel_release(booted->kernel), forms[i][1]) < 0)
-			return false;
-		question->images[0] = map_file(path);
-		question->count = question->images[0].data != NULL;
+			return NULL;
+		if (access(path, R_OK) == 0)
+			return path;
 		free(path);
-		if (!question->count)
-			continue;
+	}
+	return NULL;
+}
+
+static bool ask_kernel(const struct kocoon_booted *booted, struct question *question,
+		       struct answer *answer)
+{
+	char *path = kc_kernel_debug_file(booted);
+	bool found = false;
+
+	snprintf(question->build_id, sizeof(question->build_id), "%s",
+		 kocoon_kernel_build_id(booted->kernel));
+	if (path)
+		question->images[0] = map_file(path);
+	if (question->images[0].data) {
+		question->count = 1;
 		found = ask_process(question, answer);
 		munmap((void *)(uintptr_t)question->images[0].data, question->images[0].len);
 	}
+	free(path);
 	return found;
 }
 
