@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A thin front: meson builds, scripts/ do the work. `make help` lists the targets.
 .DEFAULT_GOAL := build
-.PHONY: build run test lint bench mutants oracle asan tsan fuzz prove clang model install clean help kernels
+.PHONY: build run test lint bench mutants oracle asan tsan fuzz prove clang model install clean help kernels machine-oracle
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -111,6 +111,12 @@ oracle: ## a whole tree (KIND) before the real kernel and before kocoon, every b
 	KOCOON_OFFSETS=$(BUILD)/tests/oracle_offsets tests/oracle/live/run --json=$(BUILD)/oracle-texts-$(KIND).json \
 		$(BUILD)/tests/oracle/live/oracle_texts $(KIND) && [ -z "$$failed" ]
 
+machine-oracle: ## a whole tree (KIND) in the machine and in the real kernel, init and exit; JSON in the build folder
+	@scripts/install-packages build test
+	@scripts/fetch-kernel $(KIND) >/dev/null
+	$(call build,$(BUILD))
+	@tests/oracle/machine/run --json=$(BUILD)/machine-oracle-$(KIND).json $(BUILD)/src/cli/kocoon $(KIND)
+
 install: build ## install under PREFIX (/usr/local); DESTDIR is honoured
 	@meson configure $(BUILD) --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)
 
@@ -118,6 +124,6 @@ clean: ## remove what was built; the cache of kernels stays
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-bench build-fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 , := ,

@@ -51,6 +51,8 @@ struct trial {
 	uint64_t init_nsec;
 	char *end; /* why the machine is gone, or NULL */
 	char *modules; /* /proc/modules after init, or NULL */
+	char **stays; /* names of those that could not be removed */
+	size_t stay_count;
 	struct line *log;
 	size_t log_count;
 	struct text *live; /* where lines of the log go when they come; NULL: nowhere */
@@ -98,6 +100,9 @@ static void trial_deinit(struct trial *trial)
 	for (size_t i = 0; i < trial->log_count; i++)
 		free(trial->log[i].text);
 	free(trial->log);
+	for (size_t i = 0; i < trial->stay_count; i++)
+		free(trial->stays[i]);
+	free(trial->stays);
 	free(trial->name);
 	free(trial->end);
 	free(trial->modules);
@@ -145,19 +150,28 @@ static bool is_refused(const struct run *run, const char *path)
 	return refused;
 }
 
-/* Which of the loaded ones goes now, newest first. Not 0: the machine is gone. */
+/*
+ * One of the loaded ones goes, the newest that can; or none, and the result is that of the newest
+ * that nothing uses. Not 0: the machine is gone.
+ */
 static int remove_one(struct kocoon_machine *machine, struct kocoon_machine_result *result_ret)
 {
+	struct kocoon_machine_result refused = { .err = -EWOULDBLOCK };
 	size_t index = 0;
-	int err = 0;
 
 	while (kocoon_machine_loaded(machine, index))
 		index++;
-	do {
-		err = kocoon_machine_remove(machine, kocoon_machine_loaded(machine, --index),
-					    result_ret);
-	} while (!err && index && result_ret->err == -EWOULDBLOCK);
-	return err;
+	while (index) {
+		int err = kocoon_machine_remove(machine, kocoon_machine_loaded(machine, --index),
+						result_ret);
+
+		if (err || !result_ret->err)
+			return err;
+		if (refused.err == -EWOULDBLOCK)
+			refused = *result_ret;
+	}
+	*result_ret = refused;
+	return 0;
 }
 
 /* All, dependencies too, as long as one of them goes. */
@@ -175,6 +189,11 @@ static void remove_all(struct trial *trial, struct kocoon_machine *machine)
 			note_gone(trial, machine, err);
 			return;
 		}
+	}
+	for (size_t i = 0; kocoon_machine_loaded(machine, i); i++) {
+		trial->stays = cli_grow(trial->stays, i + 1, sizeof(*trial->stays));
+		trial->stays[i] = cli_copy(kocoon_machine_loaded(machine, i));
+		trial->stay_count++;
 	}
 	if (trial->outcome == RUN_OOPS || (!result.err && !result.oops))
 		return;
@@ -337,7 +356,7 @@ static void print_text(struct run *run, const struct trial *trial)
 static void print_json(struct run *run, const struct trial *trial)
 {
 	struct json_object *line = json_make_object();
-	struct json_object *log;
+	struct json_object *log, *stays;
 
 	json_text(line, "module", trial->name);
 	json_text(line, "path", trial->path);
@@ -345,6 +364,9 @@ static void print_json(struct run *run, const struct trial *trial)
 	json_text(line, "errno", kocoon_errno_name(trial->err));
 	json_number(line, "init_usec", trial->init_nsec / 1000);
 	json_text(line, "end", trial->end);
+	stays = json_new_array(line, "stays");
+	for (size_t i = 0; i < trial->stay_count; i++)
+		json_append(stays, json_make_text(trial->stays[i]));
 	log = json_new_array(line, "log");
 	for (size_t i = 0; i < trial->log_count; i++) {
 		struct json_object *entry = json_make_object();
