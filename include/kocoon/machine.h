@@ -76,6 +76,12 @@ struct kocoon_machine_result {
  */
 KOCOON_API int kocoon_machine_insert(struct kocoon_machine *machine, const char *path,
 				     const char *args, struct kocoon_machine_result *result_ret);
+/*
+ * What the loader has found about the modules that the last kocoon_machine_insert() meant, and
+ * those that it brought in: why one was refused before its init, and what is worth knowing. Each
+ * finding's text begins with the module's name. Valid until the next call.
+ */
+KOCOON_API const struct kocoon_report *kocoon_machine_report(const struct kocoon_machine *machine);
 /* delete_module(2) with O_NONBLOCK. Errors as above. */
 KOCOON_API int kocoon_machine_remove(struct kocoon_machine *machine, const char *name,
 				     struct kocoon_machine_result *result_ret);

@@ -12,6 +12,7 @@
 #include "kocoon/machine.h"
 
 #include "cli/cli.h"
+#include "cli/findings.h"
 #include "cli/json.h"
 #include "cli/keep.h"
 #include "cli/locate.h"
@@ -60,6 +61,7 @@ struct trial {
 	struct json_object *reports;
 	char *oops_text;
 	struct json_object *commands; /* and what they were answered, or NULL */
+	struct kocoon_machine *machine; /* owned; whose findings are still to be told; or NULL */
 };
 
 struct run {
@@ -110,6 +112,7 @@ static void trial_deinit(struct trial *trial)
 	json_object_put(trial->oops);
 	json_object_put(trial->reports);
 	json_object_put(trial->commands);
+	kocoon_machine_free(trial->machine);
 }
 
 /* "/x/snd-pcm.ko.xz": "snd_pcm" */
@@ -136,18 +139,16 @@ static void note_gone(struct trial *trial, const struct kocoon_machine *machine,
 	trial->end = cli_copy(end ? end : strerror(-err));
 }
 
-/* Whether the kernel refused it before init. */
-static bool is_refused(const struct run *run, const char *path)
+/* Whether the loader refused it, or one that it needs, before any init failed. */
+static bool is_refused(const struct kocoon_machine *machine, int err)
 {
-	struct kocoon_module *module;
-	bool refused = true;
+	const struct kocoon_report *report = kocoon_machine_report(machine);
+	const struct kocoon_finding *finding;
 
-	if (kocoon_module_load(run->cli->kernel, run->cli->tree, &run->cli->options.policy, path,
-			       NULL, &module))
-		return true;
-	refused = kocoon_module_verdict(module)->err != 0;
-	kocoon_module_free(module);
-	return refused;
+	for (size_t i = 0; (finding = kocoon_report_get(report, i)); i++)
+		if (finding->err == err)
+			return true;
+	return false;
 }
 
 /*
@@ -247,9 +248,9 @@ static void keep_machine(const struct run *run, struct trial *trial, struct koco
 		note_gone(trial, machine, kocoon_machine_error(machine));
 }
 
-static void try_module(const struct run *run, struct trial *trial, struct kocoon_machine *machine,
-		       const char *args)
+static void try_module(const struct run *run, struct trial *trial, const char *args)
 {
+	struct kocoon_machine *machine = trial->machine;
 	struct kocoon_machine_result result;
 	int err = kocoon_machine_insert(machine, trial->path, args, &result);
 	size_t len;
@@ -263,7 +264,7 @@ static void try_module(const struct run *run, struct trial *trial, struct kocoon
 	if (result.oops)
 		trial->outcome = RUN_OOPS;
 	else if (result.err)
-		trial->outcome = is_refused(run, trial->path) ? RUN_REFUSED : RUN_INIT_ERROR;
+		trial->outcome = is_refused(machine, result.err) ? RUN_REFUSED : RUN_INIT_ERROR;
 	if (!is_kept(run) && trial->outcome != RUN_OK && !run->cli->options.oops_continue)
 		return;
 	err = kocoon_machine_read(machine, "/proc/modules", &trial->modules, &len);
@@ -293,8 +294,7 @@ static void print_boot_log(const struct run *run, struct kocoon_machine *machine
 
 static void do_trial(const struct run *run, struct trial *trial, const char *args)
 {
-	struct kocoon_machine *machine;
-	int err = kocoon_machine_start(run->booted, take_line, trial, &machine);
+	int err = kocoon_machine_start(run->booted, take_line, trial, &trial->machine);
 
 	if (err) {
 		trial->outcome = RUN_DIED;
@@ -304,12 +304,11 @@ static void do_trial(const struct run *run, struct trial *trial, const char *arg
 	}
 	if (run->cli->options.verbose && !run->cli->options.json && !run->cli->options.all &&
 	    !run->told_boot)
-		print_boot_log(run, machine);
+		print_boot_log(run, trial->machine);
 	if (is_kept(run) && !run->cli->options.json)
 		trial->live = &run->cli->out;
-	try_module(run, trial, machine, args);
-	note_reports(run, trial, machine);
-	kocoon_machine_free(machine);
+	try_module(run, trial, args);
+	note_reports(run, trial, trial->machine);
 }
 
 /* ---- output ---- */
@@ -351,6 +350,14 @@ static void print_text(struct run *run, const struct trial *trial)
 	if (trial->oops_text)
 		text_put(out, "  %s", trial->oops_text);
 	text_end_line(out);
+	if (trial->machine)
+		findings_print(out,
+			       &(struct kocoon_verdict){
+				       .err = trial->err,
+				       .stage = KOCOON_STAGE_KERNEL,
+				       .report = kocoon_machine_report(trial->machine),
+			       },
+			       run->cli->options.verbose);
 }
 
 static void print_json(struct run *run, const struct trial *trial)
@@ -367,6 +374,8 @@ static void print_json(struct run *run, const struct trial *trial)
 	stays = json_new_array(line, "stays");
 	for (size_t i = 0; i < trial->stay_count; i++)
 		json_append(stays, json_make_text(trial->stays[i]));
+	if (trial->machine)
+		findings_json(line, "findings", kocoon_machine_report(trial->machine));
 	log = json_new_array(line, "log");
 	for (size_t i = 0; i < trial->log_count; i++) {
 		struct json_object *entry = json_make_object();

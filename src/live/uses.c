@@ -93,34 +93,6 @@ void kc_module_unload_free(struct kocoon_loaded *user)
 
 /* ---- imports ---- */
 
-/*
- * What is said about an import that fails has to outlive the mutex, behind which its provider may
- * go: export and names are copied. Without memory there is no more to say than that it is unknown.
- */
-static void keep_provider(struct kc_load *load, struct kc_import *import)
-{
-	const struct kocoon_export *export = import->export;
-	const char *ns = export ? export->ns : NULL;
-	size_t ns_size = ns ? strlen(ns) + 1 : 0;
-	struct kc_kept *kept;
-
-	if (!export || !import->provider_name || !*import->provider_name)
-		return; /* the kernel side stays */
-	kept = malloc(sizeof(*kept) + ns_size);
-	import->export = NULL;
-	if (kept) {
-		kept->export = *export;
-		kept->export.name = import->name;
-		kept->export.ns = ns ? memcpy(kept->ns, ns, ns_size) : NULL;
-		memset(kept->provider, 0, sizeof(kept->provider));
-		strncpy(kept->provider, import->provider_name, sizeof(kept->provider) - 1);
-		kept->next = load->kept;
-		load->kept = kept;
-		import->export = &kept->export;
-	}
-	import->provider_name = kept ? kept->provider : NULL;
-}
-
 static void bind(struct kc_import *import, const struct kc_live_export *found)
 {
 	struct kocoon_loaded *owner = found ? found->owner : NULL;
@@ -165,7 +137,7 @@ enum kocoon_import_state kc_resolve_symbol_wait(struct kocoon_loaded *module, st
 		waited = pthread_cond_timedwait(&kocoon->changed, &kocoon->mutex, &deadline);
 	}
 	if (state != KOCOON_IMPORT_OK)
-		keep_provider(load, import);
+		kc_keep_provider(load, import);
 	pthread_mutex_unlock(&kocoon->mutex);
 	return state;
 }

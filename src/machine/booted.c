@@ -273,6 +273,8 @@ int kocoon_machine_boot(const struct kocoon_kernel *kernel,
 		.debug = strdup(options.debug ? options.debug : "/usr/lib/debug"),
 		.timeout = options.timeout ? options.timeout : TIMEOUT_DEFAULT
 	};
+	/* What the loader in each machine asks for is made here, once. */
+	(void)kc_kernel_behaviour(kernel);
 	err = get_machine(booted, &options, command_line, memory, report);
 	free(command_line);
 	if (err)

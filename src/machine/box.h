@@ -34,6 +34,7 @@ enum kc_tell_kind {
 	KC_TELL_TEXT, /* a piece of what is asked for */
 	KC_TELL_DONE, /* struct kc_done: the answer to a question */
 	KC_TELL_WANT, /* struct kc_want: modprobe was called */
+	KC_TELL_FINDING, /* struct kc_told_finding, and its texts */
 	KC_TELL_END, /* why the machine ends, in words */
 };
 
@@ -59,6 +60,13 @@ struct kc_want {
 	uint64_t id;
 	char name[128]; /* ends in NULs */
 };
+
+/* Behind it: the module's name, what, expected, found, hint; each ends in a NUL, "": none. */
+struct kc_told_finding {
+	int32_t stage, err;
+};
+
+enum { KC_FINDING_TEXTS = 5 };
 
 struct kc_done {
 	uint64_t id;

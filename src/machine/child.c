@@ -5,6 +5,7 @@
 
 #include "machine/child.h"
 #include "machine/entry.h"
+#include "machine/loader.h"
 #include "machine/machine.h"
 
 struct kc_machine kc_machine = { .file = -1, .channel = -1 };
@@ -23,6 +24,7 @@ static int make_stubs(void)
 	kc_programs_init();
 	kc_settle_init();
 	kc_console_stub();
+	kc_loader_init();
 	return kc_take_exceptions();
 }
 

@@ -46,6 +46,22 @@ kc_start:
 	ud2
 	.size	kc_start, . - kc_start
 
+/* kc_call_on(stack, function, argument) */
+	.globl	kc_call_on
+	.hidden	kc_call_on
+	.type	kc_call_on, @function
+kc_call_on:
+	push	%rbp
+	mov	%rsp, %rbp
+	mov	%rdi, %rsp
+	and	$-16, %rsp
+	mov	%rdx, %rdi
+	call	*%rsi
+	mov	%rbp, %rsp
+	pop	%rbp
+	ret
+	.size	kc_call_on, . - kc_call_on
+
 /*
  * Where a signal handler lets go on, on the interrupted stack, with what the processor would have
  * done of an exception done: %rdi struct pt_regs, %rsi error code, %rdx the kernel's handler.

@@ -9,6 +9,8 @@ extern uint64_t kc_host_stack; /* top of the stack that host functions run on */
 
 void kc_call_host(void);
 _Noreturn void kc_start(uint64_t entry, uint64_t argument, uint64_t stack);
+/* Calls it on another stack, of which this is the top. */
+void kc_call_on(uint64_t stack, void (*function)(void *), void *argument);
 void kc_enter_exception(void);
 
 /* For pv_ops: they change no register but %rax. */

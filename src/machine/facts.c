@@ -4,6 +4,8 @@
  * boots looks them up in the image, and they are kept in its file; one that goes on finds them
  * there, and asks the kernel only for what no boot has asked for.
  */
+#include <bpf/btf.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/kept.h"
@@ -75,4 +77,36 @@ uint32_t kc_offset(const char *structure, const char *member)
 			       member);
 	note(key, offset);
 	return offset;
+}
+
+static bool find_enumerator(const struct btf *btf, const char *enumeration, const char *name,
+			    uint32_t *value_ret)
+{
+	int id = btf ? btf__find_by_name_kind(btf, enumeration, BTF_KIND_ENUM) : -ENOENT;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+
+	for (uint32_t i = 0; type && i < btf_vlen(type); i++) {
+		const struct btf_enum *found = &btf_enum(type)[i];
+		const char *found_name = btf__name_by_offset(btf, found->name_off);
+
+		if (!found_name || strcmp(found_name, name) != 0)
+			continue;
+		*value_ret = (uint32_t)found->val;
+		return true;
+	}
+	return false;
+}
+
+uint32_t kc_enumerator(const char *enumeration, const char *name)
+{
+	uint64_t key = key_of(enumeration, name);
+	const struct kc_machine_fact *known = find(key);
+	uint32_t value;
+
+	if (known)
+		return (uint32_t)known->value;
+	if (!find_enumerator(kc_kernel_btf(kc_machine.kernel), enumeration, name, &value))
+		kc_machine_end(KC_EXIT_UNFIT, "the kernel's BTF has no %s.%s", enumeration, name);
+	note(key, value);
+	return value;
 }

@@ -21,7 +21,7 @@
 /* What init left to others gets its turn before its answer is told. */
 #define SETTLE (UINT64_C(20) * 1000000)
 
-enum { STEP_MSEC = 4, NONBLOCK = 0x800, NO_HANG = 1, SIGNAL_MASK = 0x7f };
+enum { STEP_MSEC = 4, FINDING_TEXT_MAX = 4096, NONBLOCK = 0x800, NO_HANG = 1, SIGNAL_MASK = 0x7f };
 
 static uint64_t msleep_at, wait_at;
 
@@ -57,6 +57,26 @@ void kc_tell(unsigned int kind, const void *data, size_t len)
 		return;
 	put(&header, sizeof(header));
 	put(data, header.len);
+}
+
+void kc_tell_finding(const char *module, const struct kocoon_finding *finding)
+{
+	const char *texts[KC_FINDING_TEXTS] = { module, finding->what, finding->expected,
+						finding->found, finding->hint };
+	struct kc_told_finding told = { (int32_t)finding->stage, finding->err };
+	struct kc_buffer bytes = { 0 };
+	int err = kc_buffer_append(&bytes, &told, sizeof(told));
+
+	for (size_t i = 0; i < KC_FINDING_TEXTS && !err; i++) {
+		const char *text = texts[i] ? texts[i] : "";
+
+		err = kc_buffer_append(&bytes, text, strnlen(text, FINDING_TEXT_MAX));
+		if (!err)
+			err = kc_buffer_append(&bytes, "", 1);
+	}
+	if (!err)
+		kc_tell(KC_TELL_FINDING, bytes.data, bytes.len);
+	kc_buffer_deinit(&bytes);
 }
 
 void kc_machine_end(enum kc_machine_exit status, const char *format, ...)

@@ -12,7 +12,7 @@
 #include "machine/booted.h"
 #include "machine/parent.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, FINDINGS_MAX = 256 };
 
 int kocoon_machine_start(const struct kocoon_booted *booted, kocoon_machine_log_fn *log,
 			 void *log_context, struct kocoon_machine **machine_ret)
@@ -26,6 +26,7 @@ int kocoon_machine_start(const struct kocoon_booted *booted, kocoon_machine_log_
 	machine->booted = booted;
 	machine->log = log;
 	machine->log_context = log_context;
+	kc_report_init(&machine->report);
 	machine->process = (struct kc_process){ .channel = -1, .timeout = booted->timeout };
 	machine->bytes = malloc(KC_TELL_MAX + 1);
 	err = machine->bytes ? kc_process_start(&machine->process, &child) : -ENOMEM;
@@ -46,6 +47,7 @@ void kocoon_machine_free(struct kocoon_machine *machine)
 		free(machine->loaded[i]);
 	free(machine->loaded);
 	free(machine->bytes);
+	kc_report_deinit(&machine->report);
 	kc_oops_reader_deinit(&machine->oopses);
 	kc_free_files(machine);
 	free(machine);
@@ -54,6 +56,11 @@ void kocoon_machine_free(struct kocoon_machine *machine)
 const char *kocoon_machine_end(const struct kocoon_machine *machine)
 {
 	return *machine->process.end ? machine->process.end : NULL;
+}
+
+const struct kocoon_report *kocoon_machine_report(const struct kocoon_machine *machine)
+{
+	return &machine->report;
 }
 
 int kocoon_machine_error(const struct kocoon_machine *machine)
@@ -206,6 +213,32 @@ static int take_text(struct kocoon_machine *machine, size_t len)
 	return kc_buffer_append(text, machine->bytes, len);
 }
 
+/* Five texts, however they may be damaged. */
+static void take_finding(struct kocoon_machine *machine, uint32_t len)
+{
+	const char *texts[KC_FINDING_TEXTS], *at = machine->bytes, *end = at + len;
+	struct kocoon_report *report = &machine->report;
+	struct kc_told_finding told;
+
+	if (len < sizeof(told) || kocoon_report_count(report) >= FINDINGS_MAX)
+		return;
+	memcpy(&told, at, sizeof(told));
+	at += sizeof(told);
+	for (size_t i = 0; i < KC_FINDING_TEXTS; i++) {
+		texts[i] = at < end ? at : "";
+		at += strlen(texts[i]) + 1;
+	}
+	if (told.stage < 0 || told.stage > KOCOON_STAGE_KERNEL || told.err > 0)
+		return;
+	kc_finding(report, (enum kocoon_stage)told.stage, told.err, "%s: %s", texts[0], texts[1]);
+	if (*texts[2])
+		kc_expected(report, "%s", texts[2]);
+	if (*texts[3])
+		kc_found(report, "%s", texts[3]);
+	if (*texts[4])
+		kc_hint(report, "%s", texts[4]);
+}
+
 /* What is no answer to what was asked last. */
 static int take_other(struct kocoon_machine *machine, const struct kc_tell *tell)
 {
@@ -215,6 +248,8 @@ static int take_other(struct kocoon_machine *machine, const struct kc_tell *tell
 		kc_pass_log(hear_line, machine, machine->bytes, tell->len);
 	else if (tell->kind == KC_TELL_TEXT)
 		return take_text(machine, tell->len);
+	else if (tell->kind == KC_TELL_FINDING)
+		take_finding(machine, tell->len);
 	if (tell->kind != KC_TELL_WANT || tell->len != sizeof(want))
 		return 0;
 	memcpy(&want, machine->bytes, sizeof(want));
@@ -371,6 +406,7 @@ int kocoon_machine_insert(struct kocoon_machine *machine, const char *path, cons
 	if (kc_machine_refuses(machine))
 		return -EIO;
 	kc_process_start_clock(&machine->process);
+	kc_report_deinit(&machine->report);
 	err = insert(machine, path, args, result_ret);
 	if (!err)
 		result_ret->oops |= machine->oopses.fatal > before;

@@ -111,6 +111,8 @@ uint64_t kc_needed(const char *name);
 void kc_set_variable(const char *name, uint64_t value);
 /* Offset of a member, by BTF; those of anonymous structures inside included. */
 uint32_t kc_offset(const char *structure, const char *member);
+/* Value of a member of an enum, by BTF. */
+uint32_t kc_enumerator(const char *enumeration, const char *name);
 
 /* ---- calls.c: between kernel and host ---- */
 
@@ -197,6 +199,9 @@ uint64_t kc_per_cpu_base(void);
 void kc_programs_init(void);
 /* The top of a new stack for the first task's host code. */
 uint64_t kc_task_stack(void);
+/* The same for a while. */
+uint64_t kc_take_stack(void);
+void kc_give_stack(uint64_t stack);
 /* A system call, as if by the current task. */
 int64_t kc_syscall(unsigned int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
 struct kc_work {
@@ -227,6 +232,8 @@ KC_MUST_CHECK int kc_guest_file(const struct kc_ask *ask, const char *path, cons
 /* The first task's work: what the parent asks for, until it hangs up. On its own stack. */
 _Noreturn void kc_guest(void);
 void kc_tell(unsigned int kind, const void *data, size_t len);
+/* About a module that is refused. */
+void kc_tell_finding(const char *module, const struct kocoon_finding *finding);
 /* A task executes modprobe with a name: to be run by kc_guest_program(). 0; -ENOMEM. */
 KC_MUST_CHECK int kc_guest_modprobe(uint64_t task, const char *name);
 /* That task's program, from its start to its exit status. */

@@ -4,6 +4,7 @@
 #define KC_MACHINE_PARENT_H
 
 #include "base/buffer.h"
+#include "base/report.h"
 #include "machine/oops.h"
 #include "machine/process.h"
 
@@ -28,6 +29,7 @@ struct kocoon_machine {
 	size_t early_count;
 	struct kc_buffer *text; /* that is asked for; NULL: none is */
 	struct kc_oops_reader oopses;
+	struct kocoon_report report; /* of the loader, since kocoon_machine_insert() */
 	struct kc_module_file *files; /* owned */
 	size_t file_count;
 	kocoon_machine_log_fn *log;

@@ -58,6 +58,24 @@ uint64_t kc_task_stack(void)
 	return kc_address(stack + STACK_SIZE - 64);
 }
 
+static uint64_t spare_stacks; /* tops; each holds the next one */
+
+uint64_t kc_take_stack(void)
+{
+	uint64_t stack = spare_stacks;
+
+	if (!stack)
+		return kc_task_stack();
+	spare_stacks = kc_load64(kc_pointer(stack));
+	return stack;
+}
+
+void kc_give_stack(uint64_t stack)
+{
+	kc_store64(kc_pointer(stack), spare_stacks);
+	spare_stacks = stack;
+}
+
 /* ---- tasks with work for the host ---- */
 
 /* The task's first function, on its own stack: an oops's trace begins here. */

@@ -151,7 +151,11 @@ int kc_load_prepare(struct kc_load *load, struct kc_span image)
 /* The module is in the list as UNFORMED: it taints the kernel from here on, even if it fails. */
 static int augment_taints(struct kc_load *load)
 {
+	const struct kc_neighbours *neighbours = load->neighbours;
+
 	kc_augment_taints(load);
+	if (neighbours->tainted)
+		neighbours->tainted(neighbours->context, load);
 	return 0;
 }
 
@@ -171,7 +175,10 @@ static int fill_in_this_module(struct kc_load *load)
 	if (!load->live)
 		return 0;
 	kc_find_members(load);
-	return kc_write_this_module(load);
+	kc_write_this_module(load);
+	if (!load->neighbours->links_lists)
+		kc_write_empty_lists(load);
+	return 0;
 }
 
 int kc_load_link(struct kc_load *load, const struct kc_neighbours *neighbours)

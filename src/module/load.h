@@ -216,6 +216,10 @@ struct kc_neighbours {
 	int (*place)(void *context, struct kc_load *load);
 	/* The module joins the list: add_unformed_module(). */
 	int (*admit)(void *context, struct kc_load *load);
+	/* From admit() on its lists are linked where they are, and no more to be written. */
+	bool links_lists;
+	/* Its own taints are known, and are the kernel's from here on. NULL: nobody asks yet. */
+	void (*tainted)(void *context, const struct kc_load *load);
 	int (*percpu)(void *context, uint64_t size, uint64_t align, uint64_t *address_ret);
 	/*
 	 * resolve_symbol_wait(): finds who exports the import, has it judged by
@@ -286,6 +290,11 @@ int kc_collect_imports(struct kc_load *load); /* symbols.c */
 int kc_simplify_symbols(struct kc_load *load);
 /* What resolve_symbol() says of an import whose export, provider and taints are known. */
 enum kocoon_import_state kc_resolve_symbol(struct kc_load *load, struct kc_import *import);
+/*
+ * Copies what an import that failed knows of the module that provides it, which may go before it is
+ * explained. Without memory there is no more to say than that it is unknown.
+ */
+void kc_keep_provider(struct kc_load *load, struct kc_import *import);
 /* The name of a symbol, or NULL where the image does not hold it. */
 const char *kc_symbol_name(const struct kc_load *load, uint32_t st_name);
 
@@ -302,9 +311,11 @@ int kc_add_kallsyms(struct kc_load *load); /* kallsyms.c */
 /*
  * Fills in struct module in the module's memory as the kernel has done by the time that a module is
  * COMING: state, tables, regions, per-CPU data, taints, texts. Pointers to what a kernel would have
- * allocated elsewhere stay 0, lists are empty.
+ * allocated elsewhere stay 0.
  */
-int kc_write_this_module(struct kc_load *load); /* this_module.c */
+void kc_write_this_module(struct kc_load *load); /* this_module.c */
+/* Its lists, as empty ones. */
+void kc_write_empty_lists(struct kc_load *load);
 /* Into its own kobject, whose module it is: mod_sysfs_init(). */
 void kc_write_owner(struct kc_load *load);
 /*

@@ -192,7 +192,33 @@ enum kocoon_import_state kc_resolve_symbol(struct kc_load *load, struct kc_impor
 	state = kc_check_version(load, import);
 	if (state == KOCOON_IMPORT_OK && import->export->ns)
 		state = check_namespace(load, import);
+	if (state == KOCOON_IMPORT_NAMESPACE && load->behaviour->missing_namespace_allowed)
+		state = KOCOON_IMPORT_OK;
 	return state;
+}
+
+void kc_keep_provider(struct kc_load *load, struct kc_import *import)
+{
+	const struct kocoon_export *export = import->export;
+	const char *ns = export ? export->ns : NULL;
+	size_t ns_size = ns ? strlen(ns) + 1 : 0;
+	struct kc_kept *kept;
+
+	if (!export || !import->provider_name || !*import->provider_name)
+		return; /* the kernel side stays */
+	kept = malloc(sizeof(*kept) + ns_size);
+	import->export = NULL;
+	if (kept) {
+		kept->export = *export;
+		kept->export.name = import->name;
+		kept->export.ns = ns ? memcpy(kept->ns, ns, ns_size) : NULL;
+		memset(kept->provider, 0, sizeof(kept->provider));
+		strncpy(kept->provider, import->provider_name, sizeof(kept->provider) - 1);
+		kept->next = load->kept;
+		load->kept = kept;
+		import->export = &kept->export;
+	}
+	import->provider_name = kept ? kept->provider : NULL;
 }
 
 static int import_errno(const struct kc_import *import)
@@ -302,11 +328,6 @@ static void resolve_undefined(struct kc_load *load, struct kc_import *import,
 	failures->versioned += import->has_wanted && import->export && import->export->has_crc;
 	if (import->state == KOCOON_IMPORT_OK)
 		return;
-	if (import->state == KOCOON_IMPORT_NAMESPACE &&
-	    load->behaviour->missing_namespace_allowed) {
-		import->state = KOCOON_IMPORT_OK;
-		return;
-	}
 	/* Ok if weak or ignored, where there is no such symbol for this module. */
 	if (import->state != KOCOON_IMPORT_UNUSABLE && import_errno(import) == -ENOENT &&
 	    (import->weak || is_ignored(load, import->name))) {

@@ -400,7 +400,7 @@ static void write_state(const struct kc_load *load)
 	write32(load, KC_MEMBER_REFCNT, REF_BASE + 1);
 }
 
-int kc_write_this_module(struct kc_load *load)
+void kc_write_this_module(struct kc_load *load)
 {
 	write_state(load);
 	write_tables(load);
@@ -408,13 +408,16 @@ int kc_write_this_module(struct kc_load *load)
 	write_memory(load);
 	write_build_id(load);
 	write_orc(load);
+}
+
+void kc_write_empty_lists(struct kc_load *load)
+{
 	write_empty_list(load, KC_MEMBER_LIST, 0);
 	write_empty_list(load, KC_MEMBER_SOURCE_LIST, 0);
 	write_empty_list(load, KC_MEMBER_TARGET_LIST, 0);
 	write_empty_list(load, KC_MEMBER_BUG_LIST, 0);
 	write_empty_list(load, KC_MEMBER_PARAM_LOCK,
 			 kc_kernel_layouts(load->kernel)->mutex_wait_list);
-	return 0;
 }
 
 void kc_write_owner(struct kc_load *load)

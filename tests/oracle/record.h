@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define RECORD_NO_INDEX UINT32_MAX
-#define RECORD_KILLED -1 /* the task that made the call was killed in it */
+#define RECORD_KILLED (-1) /* the task that made the call was killed in it */
 
 enum record_kind {
 	RECORD_START = 1, /* about to be loaded */

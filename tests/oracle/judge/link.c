@@ -218,7 +218,9 @@ void judge_fill_in(struct kc_load *load)
 {
 	load->live = true;
 	kc_find_members(load);
-	if (kc_add_kallsyms(load) || kc_write_this_module(load))
+	if (kc_add_kallsyms(load))
 		printf("# struct module can't be filled in\n");
+	kc_write_this_module(load);
+	kc_write_empty_lists(load);
 	load->live = false;
 }
