@@ -230,6 +230,19 @@ static void note_reports(const struct run *run, struct trial *trial,
 
 /* ---- a machine that is kept ---- */
 
+/* The lines of the modules that it loaded. */
+static void print_modules(struct text *out, const struct trial *trial)
+{
+	const char *at = trial->modules;
+
+	while (at && *at) {
+		size_t len = strcspn(at, "\n");
+
+		text_line(out, "%.*s", (int)len, at);
+		at += len + (at[len] == '\n');
+	}
+}
+
 static bool is_kept(const struct run *run)
 {
 	return run->cli->options.keep || run->cli->options.commands.count;
@@ -242,7 +255,8 @@ static void keep_machine(const struct run *run, struct trial *trial, struct koco
 	if (run->cli->options.json)
 		keep.commands = trial->commands = json_make_array();
 	else
-		text_flush(&run->cli->out);
+		print_modules(&run->cli->out, trial);
+	text_flush(&run->cli->out);
 	keep_run(&keep);
 	if (kocoon_machine_end(machine))
 		note_gone(trial, machine, kocoon_machine_error(machine));
@@ -319,19 +333,6 @@ static void print_log(struct text *out, const struct trial *trial)
 		print_line(out, trial->log[i].usec, trial->log[i].text);
 }
 
-/* The lines of the modules that it loaded. */
-static void print_modules(struct text *out, const struct trial *trial)
-{
-	const char *at = trial->modules;
-
-	while (at && *at) {
-		size_t len = strcspn(at, "\n");
-
-		text_line(out, "%.*s", (int)len, at);
-		at += len + (at[len] == '\n');
-	}
-}
-
 static void print_text(struct run *run, const struct trial *trial)
 {
 	struct text *out = &run->cli->out;
@@ -339,7 +340,8 @@ static void print_text(struct run *run, const struct trial *trial)
 
 	if (!run->cli->options.all || run->cli->options.verbose) {
 		print_log(out, trial);
-		print_modules(out, trial);
+		if (!trial->live)
+			print_modules(out, trial);
 	}
 	text_put_color(out, ok ? TEXT_GREEN : TEXT_RED, "%-10s", outcome_names[trial->outcome]);
 	text_put(out, "  %-*s", ok ? 0 : NAME_COLUMN, trial->name);

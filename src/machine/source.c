@@ -20,6 +20,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "elf/elf.h"
 #include "image/image.h"
 #include "kernel/kernel.h"
 #include "machine/booted.h"
@@ -218,6 +219,16 @@ static struct kc_span map_file(const char *path)
 	return image;
 }
 
+/* Whether it is worth a process. */
+static bool has_lines(struct kc_span image)
+{
+	struct kc_elf elf;
+	struct kc_span bytes;
+	Elf64_Shdr shdr;
+
+	return !kc_elf_open(image, &elf) && kc_elf_find_section(&elf, ".debug_line", &shdr, &bytes);
+}
+
 char *kc_kernel_debug_file(const struct kocoon_booted *booted)
 {
 	static const char *const forms[][2] = { { "/boot/vmlinux-", "" },
@@ -248,7 +259,7 @@ static bool ask_kernel(const struct kocoon_booted *booted, struct question *ques
 		question->images[0] = map_file(path);
 	if (question->images[0].data) {
 		question->count = 1;
-		found = ask_process(question, answer);
+		found = has_lines(question->images[0]) && ask_process(question, answer);
 		munmap((void *)(uintptr_t)question->images[0].data, question->images[0].len);
 	}
 	free(path);
@@ -295,7 +306,8 @@ static bool ask_module(const struct kocoon_machine *machine, struct question *qu
 				  &question->images[0])) {
 		question->images[1] = other;
 		question->count = other.data ? 2 : 1;
-		found = ask_process(question, answer);
+		found = (has_lines(question->images[0]) || (other.data && has_lines(other))) &&
+			ask_process(question, answer);
 	}
 	if (other.data)
 		munmap((void *)(uintptr_t)other.data, other.len);

@@ -295,6 +295,7 @@ int main(int argc, char **argv)
 	save_built();
 	save_args();
 	save_views();
+	save_machine();
 	save_findings();
 	kocoon_kernel_free(kernel);
 	write_file(argv[2], "", 0);

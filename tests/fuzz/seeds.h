@@ -20,6 +20,10 @@ void save_built(void);
 /* A stock kernel cut down to the beginnings of the sections that something is looked for in. */
 void save_stock_kernel(const struct kocoon_kernel *kernel);
 
+/* ---- seeds_machine.c */
+
+void save_machine(void);
+
 /* ---- findings.c */
 
 void save_findings(void);
