@@ -68,7 +68,8 @@ struct kocoon_machine_result {
 };
 
 /*
- * Loads a module as modprobe does: what its .modinfo says that it depends on first, from the tree.
+ * Loads a module as modprobe does: what its .modinfo says that it depends on first, from the tree,
+ * and its soft dependencies before and behind it, which may be missing or fail.
  * `args` may be NULL. 0: the kernel has answered, result_ret says what; where a dependency was
  * refused it is that one's errno. Else -ETIMEDOUT or -EHOSTDOWN: the machine is gone, and
  * kocoon_machine_end() says why; or the errno of reading the file. -EIO: there was an oops before,

@@ -12,7 +12,7 @@
 #include "machine/booted.h"
 #include "machine/parent.h"
 
-enum { DEPTH_MAX = 64, FINDINGS_MAX = 256 };
+enum { FINDINGS_MAX = 256 };
 
 int kocoon_machine_start(const struct kocoon_booted *booted, kocoon_machine_log_fn *log,
 			 void *log_context, struct kocoon_machine **machine_ret)
@@ -147,22 +147,27 @@ static int serve_module(void *context, const char *name)
 	return insert(request->machine, path, NULL, &request->result);
 }
 
-/* The kernel calls modprobe: by a module's name, or by an alias. */
+/* By a module's name, or by an alias, as modprobe looks it up. */
+static int serve_name(struct request *request, const char *name)
+{
+	const struct kocoon_tree *tree = request->machine->booted->tree;
+	int err = tree ? serve_module(request, name) : 0;
+
+	return err || !tree || request->found ? err
+					      : kc_each_alias(tree, name, serve_module, request);
+}
+
+/* The kernel calls modprobe. */
 static int serve_request(struct kocoon_machine *machine, const struct kc_want *want)
 {
 	struct request request = { .machine = machine };
-	const struct kocoon_tree *tree = machine->booted->tree;
 	struct kc_ask end = { .kind = KC_ASK_END, .id = want->id };
 	uint64_t before = machine->request;
 	int err = 0;
 
 	machine->request = want->id;
-	if (kc_machine_refuses(machine))
-		tree = NULL;
-	if (tree)
-		err = serve_module(&request, want->name);
-	if (!err && tree && !request.found)
-		err = kc_each_alias(tree, want->name, serve_module, &request);
+	if (!kc_machine_refuses(machine))
+		err = serve_name(&request, want->name);
 	machine->request = before;
 	if (err)
 		return err;
@@ -344,6 +349,47 @@ static int insert_dependencies(struct kocoon_machine *machine, char *list,
 	return err;
 }
 
+static bool is_under_way(const struct kocoon_machine *machine, const char *name)
+{
+	for (unsigned int i = 0; i < machine->depth; i++)
+		if (machine->under_way[i] && !strcmp(machine->under_way[i], name))
+			return true;
+	return false;
+}
+
+/* Whether it can be loaded counts for nothing, only whether the machine goes on. */
+static int insert_soft(struct kocoon_machine *machine, const char *name)
+{
+	struct request request = { .machine = machine };
+	int err = is_under_way(machine, name) ? 0 : serve_name(&request, name);
+
+	return err == -ETIMEDOUT || err == -EHOSTDOWN || err == -ENOMEM ? err : 0;
+}
+
+/*
+ * Soft dependencies: "pre: NAME... post: NAME...", of which those behind `kind` are meant; what
+ * stands before either is passed over. Of several such texts modprobe takes the first.
+ */
+static int insert_softdeps(struct kocoon_machine *machine, struct kc_span image, const char *kind)
+{
+	char *text = modinfo(image, "softdep"), *rest = NULL;
+	const char *current = "";
+	int err = 0;
+
+	for (char *at = text; at && *at; at++)
+		if (*at == '-')
+			*at = '_';
+	for (char *word = text ? strtok_r(text, " \t", &rest) : NULL; word && !err;
+	     word = strtok_r(NULL, " \t", &rest)) {
+		if (!strcmp(word, "pre:") || !strcmp(word, "post:"))
+			current = word;
+		else if (!strcmp(current, kind))
+			err = insert_soft(machine, word);
+	}
+	free(text);
+	return err;
+}
+
 static int insert_image(struct kocoon_machine *machine, struct kc_span image, const char *args,
 			struct kocoon_machine_result *result_ret)
 {
@@ -352,9 +398,12 @@ static int insert_image(struct kocoon_machine *machine, struct kc_span image, co
 	struct kc_done done;
 	int err = 0;
 
+	machine->under_way[machine->depth - 1] = name;
 	if (depends && machine->booted->tree)
 		err = insert_dependencies(machine, depends, &first);
 	*result_ret = first;
+	if (!err && !first.err && !first.oops)
+		err = insert_softdeps(machine, image, "pre:");
 	/* A dependency's init may have asked for this one. */
 	if (!err && !first.err && !first.oops && !(name && is_loaded(machine, name))) {
 		err = kc_ask(machine, KC_ASK_LOAD, image,
@@ -364,6 +413,9 @@ static int insert_image(struct kocoon_machine *machine, struct kc_span image, co
 		if (!err && !result_ret->err && !result_ret->oops && name)
 			err = note_loaded(machine, name);
 	}
+	if (!err && !result_ret->err && !result_ret->oops)
+		err = insert_softdeps(machine, image, "post:");
+	machine->under_way[machine->depth - 1] = NULL;
 	free(depends);
 	free(name);
 	return err;
@@ -379,7 +431,7 @@ static int insert(struct kocoon_machine *machine, const char *path, const char *
 	struct kc_span image = kc_span(NULL, 0);
 	int err;
 
-	if (machine->depth == DEPTH_MAX)
+	if (machine->depth == KC_DEPTH_MAX)
 		return -ELOOP;
 	machine->depth++;
 	err = kc_note_file(machine, path);

@@ -8,7 +8,7 @@
 #include "machine/oops.h"
 #include "machine/process.h"
 
-enum { KC_EARLY_MAX = 64 };
+enum { KC_EARLY_MAX = 64, KC_DEPTH_MAX = 64 };
 
 /* Which file a module was loaded from. Both are owned. */
 struct kc_module_file {
@@ -22,6 +22,7 @@ struct kocoon_machine {
 	size_t loaded_count;
 	char *bytes; /* KC_TELL_MAX + 1, of what it said last */
 	unsigned int depth; /* of dependencies and requests */
+	const char *under_way[KC_DEPTH_MAX]; /* names of what is being loaded, by depth; or NULL */
 	uint64_t last_id; /* of a question */
 	uint64_t request; /* that is being served; 0: none */
 	/* Answers that came while another was waited for. */
