@@ -18,13 +18,12 @@ static int make_stubs(void)
 
 	if (err)
 		return err;
-	kc_replace_all();
 	kc_clock_init();
 	kc_tasks_init();
-	kc_programs_init();
 	kc_settle_init();
 	kc_console_stub();
 	kc_loader_init();
+	kc_replace_all();
 	return kc_take_exceptions();
 }
 

@@ -44,32 +44,32 @@ static int accept_state(void)
 	return 0;
 }
 
-static void delay_loops(uint64_t loops)
+void kc_delay_loops(uint64_t loops)
 {
 	kc_state.now += loops / 4;
 }
 
-static void delay_usec(uint64_t usec)
+void kc_delay_usec(uint64_t usec)
 {
 	kc_state.now += usec * 1000;
 }
 
-static void delay_nsec(uint64_t nsec)
+void kc_delay_nsec(uint64_t nsec)
 {
 	kc_state.now += nsec;
 }
 
-static void delay_scaled(uint64_t scaled)
+void kc_delay_scaled(uint64_t scaled)
 {
 	kc_state.now += scaled * 1000 / UDELAY_SCALE;
 }
 
-static uint64_t sched_clock(void)
+uint64_t kc_sched_clock(void)
 {
 	return kc_state.now;
 }
 
-static void calibrate_delay(void)
+void kc_calibrate_delay(void)
 {
 	kc_store64(kc_pointer(kc_needed("loops_per_jiffy")), 4000000);
 }
@@ -153,7 +153,7 @@ __attribute__((no_stack_protector)) void kc_safe_halt(void)
 }
 
 /* An interrupt to itself. Where it is held off, the work is the next tick's. */
-__attribute__((force_align_arg_pointer, no_stack_protector)) static void raise_irq_work(void)
+__attribute__((force_align_arg_pointer, no_stack_protector)) void kc_raise_irq_work(void)
 {
 	if (kc_state.irq_flags)
 		interrupt_here(irq_work_run, 0);
@@ -201,7 +201,7 @@ static void add_event(void)
 }
 
 /* hpet_time_init(): the kernel looks for its timers, after its console. */
-static void add_timers(void)
+void kc_add_timers(void)
 {
 	memcpy(kc_pointer(KC_DEVICE_BASE + NAME), "kocoon", sizeof("kocoon"));
 	kc_add_console();
@@ -225,12 +225,4 @@ void kc_clock_init(void)
 	next_event_stub = KC_STUB(set_next_event);
 	shut_down_stub = KC_STUB(shut_down);
 	accept_stub = KC_STUB(accept_state);
-	kc_replace("hpet_time_init", KC_STUB(add_timers));
-	kc_replace("calibrate_delay", KC_STUB(calibrate_delay));
-	kc_replace("__delay", KC_STUB(delay_loops));
-	kc_replace("__udelay", KC_STUB(delay_usec));
-	kc_replace("__ndelay", KC_STUB(delay_nsec));
-	kc_replace("__const_udelay", KC_STUB(delay_scaled));
-	kc_replace("native_sched_clock", KC_STUB(sched_clock));
-	kc_replace("arch_irq_work_raise", kc_direct_stub(raise_irq_work));
 }

@@ -418,9 +418,8 @@ static void say_why(struct kc_loading *loading)
 		kc_tell_finding(loading->load.struct_name, finding);
 }
 
-/* On the stack of the task that has made the system call, and for it. */
-__attribute__((force_align_arg_pointer)) static int load_module(uint64_t info, uint64_t arguments,
-								int flags)
+__attribute__((force_align_arg_pointer)) int kc_load_module_here(uint64_t info, uint64_t arguments,
+								 int flags)
 {
 	struct kc_loading *loading = calloc(1, sizeof(*loading));
 	uint64_t stack = loading ? kc_take_stack() : 0, module = 0;
@@ -510,5 +509,4 @@ void kc_loader_init(void)
 	attribute_of.free = kc_offset("module_attribute", "free");
 	kc_module_list_init();
 	kc_messages_init();
-	kc_replace("load_module", kc_direct_stub((void (*)(void))load_module));
 }

@@ -55,8 +55,12 @@ void kc_withdraw_module(struct kc_loading *loading);
 
 /* ---- load_module.c ---- */
 
-/* Replaces load_module(). */
 void kc_loader_init(void);
+/*
+ * The kernel's load_module(info, arguments, flags), on the stack of the task that has made the
+ * system call, and for it.
+ */
+int kc_load_module_here(uint64_t info, uint64_t arguments, int flags);
 
 /* ---- messages.c ---- */
 

@@ -137,7 +137,7 @@ void kc_replace_all(void);
 
 /* ---- firmware.c ---- */
 
-/* Part of setup_arch(), once memory is known: lays the tables down, and has the kernel read them. */
+/* Part of setup_arch(), once memory is known: lays the tables down; the kernel reads them. */
 void kc_firmware_init(void);
 
 /* ---- paravirt.c ---- */
@@ -148,6 +148,16 @@ void kc_set_gs(uint64_t base);
 /* ---- clock.c ---- */
 
 void kc_clock_init(void);
+void kc_add_timers(void);
+void kc_calibrate_delay(void);
+/* They pass the machine's own time. */
+void kc_delay_loops(uint64_t loops);
+void kc_delay_usec(uint64_t usec);
+void kc_delay_nsec(uint64_t nsec);
+void kc_delay_scaled(uint64_t scaled);
+uint64_t kc_sched_clock(void);
+/* On the stack of whoever raises it. */
+void kc_raise_irq_work(void);
 /* Whether the timer fires now; it is off then. */
 bool kc_event_due(void);
 
@@ -196,7 +206,9 @@ uint64_t kc_console_stub(void);
 void kc_tasks_init(void);
 /* Added to the offset of a per-CPU symbol. On any stack. */
 uint64_t kc_per_cpu_base(void);
-void kc_programs_init(void);
+void *kc_switch_to(void *previous, uint8_t *next);
+/* A task that has executed a program, on its stack. */
+void kc_enter_program(void);
 /* The top of a new stack for the first task's host code. */
 uint64_t kc_task_stack(void);
 /* The same for a while. */
@@ -216,8 +228,9 @@ int kc_execve(const char *path, const char *const *arguments, const char *const 
 
 /* ---- settle.c ---- */
 
-/* Has a kernel that boots settle before its first program. */
 void kc_settle_init(void);
+/* On the first task's stack. */
+void kc_settle(void);
 
 /* ---- guest_files.c ---- */
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Functions of the kernel that are replaced: each touches hardware or privilege. */
+/*
+ * Functions of the kernel that are replaced, all of them, each with the reason: it touches hardware
+ * or privilege, or does what this library is for.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kernel/parts.h"
+#include "machine/loader.h"
 #include "machine/machine.h"
 
 enum {
@@ -147,11 +151,16 @@ static void restart(void)
 static const struct {
 	const char *name;
 	void (*function)(void);
+	bool direct; /* it runs on its caller's stack */
 	const char *reason;
 } replaced[] = {
-#define ROW(name, function, reason)                      \
-	{                                                \
-		name, (void (*)(void))(function), reason \
+#define ROW(name, function, reason)                             \
+	{                                                       \
+		name, (void (*)(void))(function), false, reason \
+	}
+#define DIRECT_ROW(name, function, reason)                     \
+	{                                                      \
+		name, (void (*)(void))(function), true, reason \
 	}
 	ROW("setup_arch", setup_arch, "memory map, firmware, page tables"),
 	ROW("vmemmap_populate", vmemmap_populate, "page tables; 0 or -ENOMEM"),
@@ -173,7 +182,21 @@ static const struct {
 	ROW("native_machine_halt", restart, "the processor"),
 	ROW("native_machine_power_off", restart, "the power supply"),
 	ROW("kernel_execve", kc_execve, "programs: the first is us, modprobe is us"),
+	DIRECT_ROW("syscall_exit_to_user_mode", kc_enter_program, "user mode: the same"),
+	DIRECT_ROW("prepare_namespace", kc_settle,
+		   "the root device; and all of booting is done before the machine is kept"),
+	ROW("__switch_to", kc_switch_to, "segments, debug and FPU registers of the processor"),
+	ROW("hpet_time_init", kc_add_timers, "the timers: ours are registered instead"),
+	ROW("calibrate_delay", kc_calibrate_delay, "the processor's speed"),
+	ROW("__delay", kc_delay_loops, "the same: the machine's own time passes"),
+	ROW("__udelay", kc_delay_usec, "the same"),
+	ROW("__ndelay", kc_delay_nsec, "the same"),
+	ROW("__const_udelay", kc_delay_scaled, "the same"),
+	ROW("native_sched_clock", kc_sched_clock, "the time stamp counter"),
+	DIRECT_ROW("arch_irq_work_raise", kc_raise_irq_work, "an interrupt to itself"),
+	DIRECT_ROW("load_module", kc_load_module_here, "modules are loaded by libkocoon"),
 #undef ROW
+#undef DIRECT_ROW
 };
 
 /*
@@ -214,7 +237,8 @@ static void keep_fs(void)
 void kc_replace_all(void)
 {
 	for (size_t i = 0; i < KC_ARRAY_SIZE(replaced); i++) {
-		uint64_t stub = kc_stub(replaced[i].function);
+		uint64_t stub = replaced[i].direct ? kc_direct_stub(replaced[i].function)
+						   : kc_stub(replaced[i].function);
 
 		/* A kernel without what is only left out is as good. */
 		if (replaced[i].function != (void (*)(void))nothing || kc_symbol(replaced[i].name))

@@ -77,10 +77,39 @@ static int close_others(int channel, int file)
 	return 0;
 }
 
+/* Somewhat more than the largest machine needs; what the host sets lower stays. */
+static int limit_resources(void)
+{
+	static const struct {
+		int resource;
+		rlim_t most;
+	} limits[] = {
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_NPROC, 0 },
+		{ RLIMIT_MEMLOCK, 0 },
+		{ RLIMIT_MSGQUEUE, 0 },
+		{ RLIMIT_NOFILE, 64 },
+		{ RLIMIT_FSIZE, (rlim_t)2 << 30 },
+		{ RLIMIT_AS, (rlim_t)8 << 30 },
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit limit;
+
+		if (getrlimit((__rlimit_resource_t)limits[i].resource, &limit))
+			return -errno;
+		if (limit.rlim_max > limits[i].most)
+			limit.rlim_max = limits[i].most;
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit((__rlimit_resource_t)limits[i].resource, &limit))
+			return -errno;
+	}
+	return 0;
+}
+
 int kc_sandbox_enter(int channel, int file)
 {
 	static const int namespaces[] = { CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWNS };
-	const struct rlimit none = { 0, 0 };
 	int err = close_others(channel, file);
 
 	if (err)
@@ -89,9 +118,11 @@ int kc_sandbox_enter(int channel, int file)
 	(void)signal(SIGINT, SIG_IGN);
 	/* By a debugger of the same user. */
 	(void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    setrlimit(RLIMIT_CORE, &none))
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
+	err = limit_resources();
+	if (err)
+		return err;
 	/* As far as the host allows them: the filter doesn't depend on them. */
 	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++)
 		(void)unshare(namespaces[i]);

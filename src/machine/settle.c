@@ -20,7 +20,7 @@ static void mount(const char *type, const char *path)
 }
 
 /* prepare_namespace(), on the first task's stack: the root device is what it is. */
-__attribute__((force_align_arg_pointer, no_stack_protector)) static void settle(void)
+__attribute__((force_align_arg_pointer, no_stack_protector)) void kc_settle(void)
 {
 	mount("proc", "/proc");
 	mount("sysfs", "/sys");
@@ -31,5 +31,4 @@ __attribute__((force_align_arg_pointer, no_stack_protector)) static void settle(
 void kc_settle_init(void)
 {
 	msleep_at = kc_needed("msleep");
-	kc_replace("prepare_namespace", kc_direct_stub(settle));
 }

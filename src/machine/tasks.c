@@ -24,7 +24,7 @@ uint64_t kc_per_cpu_base(void)
 }
 
 /* The C half of __switch_to(); segments, debug registers and FPU state are nobody's here. */
-static void *switch_to(void *previous, uint8_t *next)
+void *kc_switch_to(void *previous, uint8_t *next)
 {
 	uint64_t base = kc_per_cpu_base();
 
@@ -46,7 +46,6 @@ void kc_tasks_init(void)
 		current_at = kc_needed("current_task");
 		top_at = kc_needed("cpu_current_top_of_stack");
 	}
-	kc_replace("__switch_to", KC_STUB(switch_to));
 }
 
 uint64_t kc_task_stack(void)
@@ -142,13 +141,8 @@ int kc_execve(const char *path, const char *const *arguments, const char *const 
 }
 
 /* syscall_exit_to_user_mode() of a task that has executed a program: on the task's stack. */
-__attribute__((force_align_arg_pointer, no_stack_protector)) static void enter_program(void)
+__attribute__((force_align_arg_pointer, no_stack_protector)) void kc_enter_program(void)
 {
 	kc_state.irq_flags = KC_INTERRUPTS_ON;
 	kc_call(do_exit_at, (uint64_t)kc_guest_program(current_task()) << 8, 0, 0, 0);
-}
-
-void kc_programs_init(void)
-{
-	kc_replace("syscall_exit_to_user_mode", kc_direct_stub(enter_program));
 }

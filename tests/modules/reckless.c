@@ -12,14 +12,15 @@
 static char *how = "";
 module_param(how, charp, 0444);
 
+static int number = 39; /* getpid() */
+module_param(number, int, 0444);
+
 static DECLARE_WAIT_QUEUE_HEAD(nobody);
 static bool never;
 
-/* getpid() of the host's: 0F 05, which no compiler would make here. */
-static long call_host(void)
+/* A system call of the host's: 0F 05, which no compiler would make here. */
+static long call_host(long number)
 {
-	long number = 39;
-
 	asm volatile(".byte 0x0f, 0x05" : "+a"(number) : : "rcx", "r11", "memory");
 	return number;
 }
@@ -112,7 +113,7 @@ static int __init reckless_init(void)
 	if (!strcmp(how, "wait"))
 		wait_event(nobody, never);
 	if (!strcmp(how, "call"))
-		pr_info("reckless: %ld\n", call_host());
+		pr_info("reckless: %ld\n", call_host(number));
 	if (!strcmp(how, "thread"))
 		return PTR_ERR_OR_ZERO(kthread_run(say_later, NULL, "reckless"));
 	if (!strcmp(how, "stack"))
