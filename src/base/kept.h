@@ -4,7 +4,7 @@
  * believed only where nobody but this user could have made it, and nobody has written to it since.
  * What can't be kept, or isn't believed, costs time and nothing else, so nothing here fails.
  *
- * A file's name tells apart what it depends on; what a name can't hold is for the file's own header.
+ * A file's name tells apart what it depends on; what a name can't hold is for the file's header.
  */
 #ifndef KC_BASE_KEPT_H
 #define KC_BASE_KEPT_H
@@ -22,8 +22,8 @@ typedef int kc_kept_write_fn(void *context, int file);
 
 /*
  * Keeps what `write` writes. The folder is made where it is missing. Of files whose names are the
- * same but for what follows the last '-', the `rivals` newest stay, and of all in the folder `most`;
- * who has one open keeps it.
+ * same but for what follows the last '-', the `rivals` newest stay, and of all in the folder
+ * `most`; who has one open keeps it.
  */
 struct kc_kept_bounds {
 	size_t rivals, most;

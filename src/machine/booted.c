@@ -225,7 +225,7 @@ static int check_host(const struct kocoon_kernel *kernel, struct kocoon_report *
 static int get_machine(struct kocoon_booted *booted, const struct kocoon_machine_options *options,
 		       const char *command_line, uint64_t memory, struct kocoon_report *report)
 {
-	static const struct kc_kept_bounds bounds = { .rivals = 3, .most = 12 };
+	static const struct kc_kept_bounds bounds = { .rivals = 6, .most = 16 };
 	char *name = options->cache ? name_machine(booted->kernel, command_line, memory) : NULL;
 	int err = 0;
 
@@ -234,6 +234,8 @@ static int get_machine(struct kocoon_booted *booted, const struct kocoon_machine
 		err = check_host(booted->kernel, report);
 		if (!err)
 			err = boot(booted, options, command_line, memory, report);
+		if (!err)
+			kc_template_note_untouched(booted->file);
 		if (!err && name)
 			kc_kept_write(options->cache, name, &bounds, copy_data, &booted->file);
 	}

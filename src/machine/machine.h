@@ -34,7 +34,7 @@
 
 enum {
 	KC_MACHINE_PAGE = 4096,
-	KC_TEMPLATE_HEADER = 4 * KC_MACHINE_PAGE, /* of its file; the memory follows */
+	KC_TEMPLATE_HEADER = 5 * KC_MACHINE_PAGE, /* of its file; the memory follows */
 	KC_DEVICE_SIZE = 0x10000,
 	KC_STRUCT_PAGE_MAX = 64, /* bytes of a struct page */
 	KC_INTERRUPTS_ON = 0x200, /* of the flags register */
@@ -169,6 +169,8 @@ _Noreturn void kc_show_tasks_and_end(const char *why);
 
 /* ---- mmu.c ---- */
 
+/* Before the machine goes on: a part of its memory, from its start, that holds nothing. */
+KC_MUST_CHECK int kc_mmu_take_untouched(uint64_t from, uint64_t to);
 /* True: what the kernel's page tables say of the address stands now. */
 bool kc_mmu_fault(uint64_t address);
 /* Whether they map it to where no memory is: a device's, and there is none. */
@@ -190,6 +192,8 @@ KC_MUST_CHECK int kc_template_map_new(uint64_t ram_size);
 KC_MUST_CHECK int kc_template_map(void);
 /* vmemmap_populate() of a part of the array of struct page. */
 KC_MUST_CHECK int kc_template_map_pages(uint64_t from, uint64_t to);
+/* Notes in the file of a booted machine which memory it never touched. For the parent. */
+void kc_template_note_untouched(int file);
 /* Whether a file is a booted machine. For anybody. */
 bool kc_template_is_whole(int file);
 /* Says that the machine has booted. */

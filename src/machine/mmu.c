@@ -5,7 +5,8 @@
  *
  * A page that is seen at two addresses has to be one page. While the machine boots, its memory is
  * the file itself and can be mapped twice. Later it is a private copy of the file: a page that gets
- * a second address moves to a file of its own, which both addresses then map.
+ * a second address moves to a file of its own, which both addresses then map. Memory that nobody
+ * has touched at boot holds nothing, and is there from the start.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "machine/machine.h"
 
 enum { PRESENT = 1, WRITABLE = 2, LARGE = 0x80, SLOTS_FIRST = 4096 };
+enum { AROUND = 32 * KC_MACHINE_PAGE /* that one fault puts in place, at most */ };
 #define NO_EXECUTE (UINT64_C(1) << 63)
 #define FRAME UINT64_C(0x000ffffffffff000)
 
@@ -103,26 +105,58 @@ static void forget(size_t slot)
 	}
 }
 
-/* Has a frame of a private copy stand in a file, with what it holds. */
-static bool move_frame(uint64_t frame)
+static bool is_moved(uint64_t frame)
 {
-	uint64_t page = frame >> 12;
-	const void *place = kc_pointer(KC_RAM_BASE + frame);
+	return moved[frame / KC_MACHINE_PAGE / 8] >> frame / KC_MACHINE_PAGE % 8 & 1;
+}
 
-	if (moved_file < 0) {
-		moved_file = memfd_create("kocoon-moved", MFD_CLOEXEC);
-		moved = calloc(kc_state.ram_size / KC_MACHINE_PAGE / 8 + 1, 1);
-		if (moved_file < 0 || !moved || ftruncate(moved_file, (off_t)kc_state.ram_size))
-			return false;
-	}
-	if (moved[page / 8] >> page % 8 & 1)
+static bool open_moved(void)
+{
+	if (moved_file >= 0)
 		return true;
-	if (pwrite(moved_file, place, KC_MACHINE_PAGE, (off_t)frame) != KC_MACHINE_PAGE ||
-	    kc_map_at(KC_RAM_BASE + frame, KC_MACHINE_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
-		      MAP_SHARED | MAP_FIXED, moved_file, frame))
+	moved = calloc(kc_state.ram_size / KC_MACHINE_PAGE / 8 + 1, 1);
+	moved_file = moved ? memfd_create("kocoon-moved", MFD_CLOEXEC) : -1;
+	return moved_file >= 0 && !ftruncate(moved_file, (off_t)kc_state.ram_size);
+}
+
+/* Has frames stand in the file that holds pages with two addresses. */
+static bool put_moved(uint64_t frame, uint64_t size)
+{
+	const int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+	if (kc_map_at(KC_RAM_BASE + frame, size, all, MAP_SHARED | MAP_FIXED, moved_file, frame))
 		return false;
-	moved[page / 8] |= (uint8_t)(1 << page % 8);
+	for (uint64_t at = frame; at < frame + size; at += KC_MACHINE_PAGE)
+		moved[at / KC_MACHINE_PAGE / 8] |= (uint8_t)(1 << at / KC_MACHINE_PAGE % 8);
 	return true;
+}
+
+/* The same with what they hold. */
+static bool move_frames(uint64_t frame, uint64_t size)
+{
+	uint64_t end = frame + size;
+
+	if (!open_moved())
+		return false;
+	while (frame < end) {
+		uint64_t next = frame + KC_MACHINE_PAGE;
+
+		if (!is_moved(frame)) {
+			while (next < end && !is_moved(next))
+				next += KC_MACHINE_PAGE;
+			if (pwrite(moved_file, kc_pointer(KC_RAM_BASE + frame), next - frame,
+				   (off_t)frame) != (ssize_t)(next - frame) ||
+			    !put_moved(frame, next - frame))
+				return false;
+		}
+		frame = next;
+	}
+	return true;
+}
+
+int kc_mmu_take_untouched(uint64_t from, uint64_t to)
+{
+	return open_moved() && put_moved(from, to - from) ? 0 : -ENOMEM;
 }
 
 static int protection(uint64_t entry)
@@ -146,18 +180,37 @@ static bool is_absent(uint64_t entry)
 	return (entry & FRAME) >= kc_state.ram_size;
 }
 
-static bool stand(uint64_t address, uint64_t entry)
-{
-	uint64_t frame = entry & FRAME;
-	uint64_t offset = frame + (kc_machine.booting ? KC_TEMPLATE_HEADER : 0);
-	/* What can't be written stays the file's all the same, and a debugger can write to it. */
-	int sharing = entry & WRITABLE ? MAP_SHARED : MAP_PRIVATE;
+/* Frames side by side that the tables map side by side, all in one way. */
+struct run {
+	uint64_t address, entry, size;
+};
 
-	if (is_absent(entry))
-		return stand_absent(address);
-	return (kc_machine.booting || move_frame(frame)) &&
-	       !kc_map_at(address, KC_MACHINE_PAGE, protection(entry), sharing | MAP_FIXED,
-			  kc_machine.booting ? kc_machine.file : moved_file, offset);
+static bool note_standing(const struct run *run)
+{
+	for (uint64_t at = 0; at < run->size; at += KC_MACHINE_PAGE) {
+		size_t slot;
+
+		if (!make_room())
+			return false;
+		slot = slot_of(run->address + at);
+		used += !slots[slot].address;
+		slots[slot] = (struct standing){ run->address + at, run->entry + at };
+	}
+	return true;
+}
+
+static bool stand(const struct run *run)
+{
+	/* Of more than a stack all will be used, and each page would cost a fault. */
+	enum { FEW = 4 * KC_MACHINE_PAGE };
+	/* What can't be written stays the file's all the same, and a debugger can write to it. */
+	int sharing = run->entry & WRITABLE ? MAP_SHARED : MAP_PRIVATE;
+	int flags = sharing | MAP_FIXED | (run->size > FEW ? MAP_POPULATE : 0);
+	uint64_t frame = run->entry & FRAME;
+	int file = kc_machine.booting ? kc_machine.file : moved_file;
+	uint64_t offset = frame + (kc_machine.booting ? KC_TEMPLATE_HEADER : 0);
+	return !kc_map_at(run->address, run->size, protection(run->entry), flags, file, offset) &&
+	       note_standing(run);
 }
 
 static bool is_mapped_by_tables(uint64_t address)
@@ -166,22 +219,59 @@ static bool is_mapped_by_tables(uint64_t address)
 	       (address >= KC_RAM_BASE + kc_state.ram_size && address < KC_MODULE_END);
 }
 
+/* What a page stands by; 0: it doesn't. */
+static uint64_t standing_entry(uint64_t address)
+{
+	const struct standing *slot = &slots[slot_of(address)];
+
+	return slot->address ? slot->entry : 0;
+}
+
+/* Whether a page may be put in place together with one that was touched. */
+static bool is_alike(uint64_t address, uint64_t touched)
+{
+	uint64_t entry = is_mapped_by_tables(address) ? walk(address) : 0;
+
+	return entry && !is_absent(entry) && !standing_entry(address) &&
+	       (entry & ~FRAME) == (touched & ~FRAME);
+}
+
+/* From one that was touched to where the tables map no more, or it stands already. */
+static bool stand_around(uint64_t address, uint64_t entry)
+{
+	uint64_t first = address & ~(uint64_t)(AROUND - 1), end = first + AROUND, from = address;
+	struct run run;
+
+	while (from > first && is_alike(from - KC_MACHINE_PAGE, entry))
+		from -= KC_MACHINE_PAGE;
+	do {
+		run = (struct run){ from, walk(from), KC_MACHINE_PAGE };
+		while (from + run.size < end && is_alike(from + run.size, entry) &&
+		       walk(from + run.size) == run.entry + run.size)
+			run.size += KC_MACHINE_PAGE;
+		if ((!kc_machine.booting && !move_frames(run.entry & FRAME, run.size)) ||
+		    !stand(&run))
+			return false;
+		from += run.size;
+	} while (from < end && (from == address || is_alike(from, entry)));
+	return true;
+}
+
 bool kc_mmu_fault(uint64_t address)
 {
 	uint64_t entry;
-	size_t slot;
 
 	address &= ~(uint64_t)(KC_MACHINE_PAGE - 1);
 	if (!is_mapped_by_tables(address) || !make_room())
 		return false;
 	entry = walk(address);
-	slot = slot_of(address);
 	/* It stands as the tables say: what was tried is not allowed. */
-	if (!entry || (slots[slot].address && slots[slot].entry == entry) || !stand(address, entry))
+	if (!entry || standing_entry(address) == entry)
 		return false;
-	used += !slots[slot].address;
-	slots[slot] = (struct standing){ address, entry };
-	return true;
+	if (is_absent(entry))
+		return stand_absent(address) &&
+		       note_standing(&(struct run){ address, entry, KC_MACHINE_PAGE });
+	return stand_around(address, entry);
 }
 
 bool kc_mmu_is_absent(uint64_t address)
@@ -210,12 +300,6 @@ void *kc_mmu_alias(uint64_t address)
 		       : NULL;
 }
 
-static void drop(size_t slot)
-{
-	munmap(kc_pointer(slots[slot].address), KC_MACHINE_PAGE);
-	forget(slot);
-}
-
 void kc_mmu_flush_one(uint64_t address)
 {
 	size_t slot;
@@ -223,17 +307,44 @@ void kc_mmu_flush_one(uint64_t address)
 	if (!slot_count)
 		return;
 	slot = slot_of(address & ~(uint64_t)(KC_MACHINE_PAGE - 1));
-	if (slots[slot].address)
-		drop(slot);
+	if (!slots[slot].address)
+		return;
+	munmap(kc_pointer(slots[slot].address), KC_MACHINE_PAGE);
+	forget(slot);
+}
+
+static int compare_addresses(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Those that no longer stand as the tables say, in runs. */
+static void drop_all(uint64_t *addresses, size_t count)
+{
+	qsort(addresses, count, sizeof(*addresses), compare_addresses);
+	for (size_t i = 0, next; i < count; i = next) {
+		for (next = i + 1; next < count; next++)
+			if (addresses[next] != addresses[next - 1] + KC_MACHINE_PAGE)
+				break;
+		munmap(kc_pointer(addresses[i]), (next - i) * KC_MACHINE_PAGE);
+	}
+	for (size_t i = 0; i < count; i++)
+		forget(slot_of(addresses[i]));
 }
 
 void kc_mmu_flush(void)
 {
-	for (size_t i = 0; i < slot_count;) {
-		/* Another may move into the slot of one that is dropped. */
+	uint64_t *addresses = used ? calloc(used, sizeof(*addresses)) : NULL;
+	size_t count = 0;
+
+	if (used && !addresses)
+		kc_machine_end(KC_EXIT_DIED, "no memory is left for the page tables");
+	for (size_t i = 0; i < slot_count; i++)
 		if (slots[i].address && walk(slots[i].address) != slots[i].entry)
-			drop(i);
-		else
-			i++;
-	}
+			addresses[count++] = slots[i].address;
+	if (count)
+		drop_all(addresses, count);
+	free(addresses);
 }

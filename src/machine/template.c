@@ -5,6 +5,7 @@
  * number of machines map the file copy-on-write and go on from there.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,9 +15,17 @@
 
 static const char magic[16] = "kocoon machine 1";
 
+/* Holes of the file that are worth a mapping. */
+enum { HOLES_MAX = 32, HOLE_MIN = 1 << 20 };
+
+struct hole {
+	uint64_t from, to; /* in the memory */
+};
+
 struct header {
 	char magic[16];
 	struct kc_machine_state state;
+	struct hole holes[HOLES_MAX];
 	struct kc_machine_facts facts;
 };
 
@@ -90,6 +99,46 @@ static bool read_header(int file, struct header *header)
 	       header->facts.count <= KC_MACHINE_FACTS_MAX;
 }
 
+void kc_template_note_untouched(int file)
+{
+	struct header header;
+	size_t count = 0;
+	off_t at = KC_TEMPLATE_HEADER, end;
+
+	if (!read_header(file, &header))
+		return;
+	end = (off_t)pages_offset(header.state.ram_size);
+	while (count < HOLES_MAX && (at = lseek(file, at, SEEK_HOLE)) >= 0 && at < end) {
+		off_t data = lseek(file, at, SEEK_DATA);
+
+		if (data < 0 || data > end)
+			data = end;
+		if (data - at >= HOLE_MIN)
+			header.holes[count++] =
+				(struct hole){ (uint64_t)at - KC_TEMPLATE_HEADER,
+					       (uint64_t)data - KC_TEMPLATE_HEADER };
+		at = data;
+	}
+	/* Without them a machine is slower. */
+	(void)!pwrite(file, header.holes, sizeof(header.holes), offsetof(struct header, holes));
+}
+
+static int take_untouched(const struct header *header)
+{
+	for (size_t i = 0; i < HOLES_MAX && header->holes[i].to; i++) {
+		const struct hole *hole = &header->holes[i];
+		int err;
+
+		if (hole->from >= hole->to || hole->to > header->state.ram_size ||
+		    hole->from % KC_MACHINE_PAGE || hole->to % KC_MACHINE_PAGE)
+			return -EBADMSG;
+		err = kc_mmu_take_untouched(hole->from, hole->to);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 bool kc_template_is_whole(int file)
 {
 	struct header header;
@@ -110,5 +159,7 @@ int kc_template_map(void)
 	if (!err)
 		err = map(KC_VMEMMAP_BASE, pages_size(kc_state.ram_size), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_FIXED_NOREPLACE, pages_offset(kc_state.ram_size));
+	if (!err)
+		err = take_untouched(&header);
 	return err;
 }
