@@ -2,14 +2,17 @@
 /* A folder of modules: see tree.h. Consumes file names and depmod's text files. */
 #include "module/tree.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fts.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "image/image.h"
 
-enum { HINT_SIZE_MAX = 256 << 20 };
+enum { HINT_SIZE_MAX = 256 << 20, DEPTH_MAX = 64 /* of folders */ };
 
 /* ".ko", alone or before the suffix of a compression. */
 static const char *module_suffix(const char *file)
@@ -67,29 +70,72 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(left->path, right->path);
 }
 
+static int list_open_folder(struct kocoon_tree *tree, int folder, const char *path,
+			    uint32_t *capacity, int depth);
+
+/* What the folder's entry says is enough, mostly: thousands of files are only named. */
+static unsigned char type_of(int folder, const struct dirent *entry)
+{
+	struct stat status;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type;
+	if (fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW))
+		return DT_UNKNOWN;
+	return S_ISDIR(status.st_mode) ? DT_DIR : S_ISREG(status.st_mode) ? DT_REG : DT_UNKNOWN;
+}
+
+/* A folder in it that can't be read has no modules. */
+static int list_entry(struct kocoon_tree *tree, int folder, const char *path,
+		      const struct dirent *entry, uint32_t *capacity, int depth)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	unsigned char type = type_of(folder, entry);
+	bool is_module = type == DT_REG && module_suffix(entry->d_name);
+	const char *slash = *path && path[strlen(path) - 1] == '/' ? "" : "/";
+	char *inside;
+	int err = 0, fd;
+
+	if ((type != DT_DIR && !is_module) || !strcmp(entry->d_name, ".") ||
+	    !strcmp(entry->d_name, ".."))
+		return 0;
+	if (asprintf(&inside, "%s%s%s", path, slash, entry->d_name) < 0)
+		return -ENOMEM;
+	fd = is_module || depth == DEPTH_MAX ? -1 : openat(folder, entry->d_name, flags);
+	if (is_module)
+		err = add_module(tree, inside, capacity);
+	else if (fd >= 0)
+		err = list_open_folder(tree, fd, inside, capacity, depth + 1);
+	free(inside);
+	return err;
+}
+
+/* Closes it. */
+static int list_open_folder(struct kocoon_tree *tree, int folder, const char *path,
+			    uint32_t *capacity, int depth)
+{
+	DIR *stream = fdopendir(folder);
+	const struct dirent *entry;
+	int err = 0;
+
+	if (!stream) {
+		close(folder);
+		return -ENOMEM;
+	}
+	/* cppcheck-suppress readdirCalled */ /* the stream is this thread's alone */
+	while (!err && (entry = readdir(stream)))
+		err = list_entry(tree, folder, path, entry, capacity, depth);
+	closedir(stream);
+	return err;
+}
+
 /* Symbolic links (build, source) are not followed. */
 static int list_folder(struct kocoon_tree *tree)
 {
-	char *const roots[] = { tree->folder, NULL };
+	int folder = open(tree->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint32_t capacity = 0;
-	int err = 0;
-	FTSENT *entry;
-	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_COMFOLLOW, NULL);
+	int err = folder < 0 ? -errno : list_open_folder(tree, folder, tree->folder, &capacity, 0);
 
-	if (!walk)
-		return -errno;
-	errno = 0;
-	while (!err && (entry = fts_read(walk))) {
-		if (entry->fts_level == 0 &&
-		    (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR))
-			err = -entry->fts_errno;
-		else if (entry->fts_level == 0 && entry->fts_info != FTS_D &&
-			 entry->fts_info != FTS_DP)
-			err = -ENOTDIR;
-		else if (entry->fts_info == FTS_F && module_suffix(entry->fts_name))
-			err = add_module(tree, entry->fts_path, &capacity);
-	}
-	fts_close(walk);
 	if (!err && tree->count)
 		qsort(tree->modules, tree->count, sizeof(*tree->modules), compare_paths);
 	return err;
