@@ -175,7 +175,11 @@ KC_MUST_CHECK int kc_mmu_take_untouched(uint64_t from, uint64_t to);
 bool kc_mmu_fault(uint64_t address);
 /* Whether they map it to where no memory is: a device's, and there is none. */
 bool kc_mmu_is_absent(uint64_t address);
-/* Where the page at an address can be written in the direct map; NULL: nothing is there. */
+/* Once booted: text and read-only data of the image are that from now on. 0; -errno. */
+KC_MUST_CHECK int kc_mmu_protect_image(void);
+/* Writes where the kernel may not, as to its text. False: nothing is there. */
+bool kc_mmu_write(uint64_t address, const void *from, size_t len);
+/* Where the page at an address is in the direct map; NULL: nothing is there. */
 void *kc_mmu_alias(uint64_t address);
 /* Has all that is mapped for modules stand: who looks from outside doesn't fault. */
 void kc_mmu_show_modules(void);

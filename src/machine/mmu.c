@@ -7,6 +7,11 @@
  * the file itself and can be mapped twice. Later it is a private copy of the file: a page that gets
  * a second address moves to a file of its own, which both addresses then map. Memory that nobody
  * has touched at boot holds nothing, and is there from the start.
+ *
+ * Once booted, the kernel's text and read-only data can't be written, and nothing else of the direct
+ * map is executed. Who patches text writes to the file that its page has moved to: that is the
+ * second, writable mapping of it.
+ * Differs from Linux: the direct map of what the tables map read-only elsewhere stays writable.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -119,12 +124,39 @@ static bool open_moved(void)
 	return moved_file >= 0 && !ftruncate(moved_file, (off_t)kc_state.ram_size);
 }
 
+/* What is the image's text, and its read-only data, as addresses; the kernel gives up the rest. */
+static struct {
+	uint64_t text, text_end, rodata, rodata_end;
+} image;
+
+static bool is_image(uint64_t address)
+{
+	return (address >= image.text && address < image.text_end) ||
+	       (address >= image.rodata && address < image.rodata_end);
+}
+
+int kc_mmu_protect_image(void)
+{
+	const uint64_t mask = KC_MACHINE_PAGE - 1;
+
+	image.text = kc_needed("_text") & ~mask;
+	image.text_end = (kc_needed("_etext") + mask) & ~mask;
+	image.rodata = kc_needed("__start_rodata") & ~mask;
+	image.rodata_end = (kc_needed("__end_rodata") + mask) & ~mask;
+	if (mprotect(kc_pointer(image.text), image.text_end - image.text, PROT_READ | PROT_EXEC) ||
+	    mprotect(kc_pointer(image.rodata), image.rodata_end - image.rodata, PROT_READ))
+		return -errno;
+	return 0;
+}
+
 /* Has frames stand in the file that holds pages with two addresses. */
 static bool put_moved(uint64_t frame, uint64_t size)
 {
-	const int all = PROT_READ | PROT_WRITE | PROT_EXEC;
+	uint64_t address = KC_RAM_BASE + frame;
+	bool is_text = address >= image.text && address < image.text_end;
+	int allowed = PROT_READ | (is_image(address) ? 0 : PROT_WRITE) | (is_text ? PROT_EXEC : 0);
 
-	if (kc_map_at(KC_RAM_BASE + frame, size, all, MAP_SHARED | MAP_FIXED, moved_file, frame))
+	if (kc_map_at(address, size, allowed, MAP_SHARED | MAP_FIXED, moved_file, frame))
 		return false;
 	for (uint64_t at = frame; at < frame + size; at += KC_MACHINE_PAGE)
 		moved[at / KC_MACHINE_PAGE / 8] |= (uint8_t)(1 << at / KC_MACHINE_PAGE % 8);
@@ -298,6 +330,36 @@ void *kc_mmu_alias(uint64_t address)
 	return entry && !is_absent(entry)
 		       ? kc_pointer(KC_RAM_BASE + (entry & FRAME) + (address & 4095))
 		       : NULL;
+}
+
+/* Inside one page. */
+static bool write_page(uint64_t address, const void *from, size_t len)
+{
+	uint8_t *to = kc_mmu_alias(address);
+	uint64_t frame = to ? kc_address(to) - KC_RAM_BASE : 0;
+
+	if (!to || kc_machine.booting || !is_image(kc_address(to))) {
+		if (to)
+			memcpy(to, from, len);
+		return to;
+	}
+	return move_frames(frame & ~(uint64_t)(KC_MACHINE_PAGE - 1), KC_MACHINE_PAGE) &&
+	       pwrite(moved_file, from, len, (off_t)frame) == (ssize_t)len;
+}
+
+bool kc_mmu_write(uint64_t address, const void *from, size_t len)
+{
+	while (len) {
+		size_t room = KC_MACHINE_PAGE - address % KC_MACHINE_PAGE;
+		size_t part = len < room ? len : room;
+
+		if (!write_page(address, from, part))
+			return false;
+		address += part;
+		from = (const uint8_t *)from + part;
+		len -= part;
+	}
+	return true;
 }
 
 void kc_mmu_flush_one(uint64_t address)

@@ -90,17 +90,29 @@ static uint64_t execmem_arch_setup(void)
 	return info;
 }
 
+/* text_poke_memset(): `from` is the address of an int. */
+static void fill_text(uint64_t at, const int *value, size_t len)
+{
+	uint8_t bytes[64];
+
+	memset(bytes, *value, sizeof(bytes));
+	for (size_t part; len; len -= part, at += part) {
+		part = len < sizeof(bytes) ? len : sizeof(bytes);
+		if (!kc_mmu_write(at, bytes, part))
+			return;
+	}
+}
+
 static void *text_poke(uint64_t how, void *place, const void *from, size_t len)
 {
 	static uint64_t fills;
-	uint8_t *to = kc_mmu_alias(kc_address(place));
 
 	if (!fills)
 		fills = kc_needed("text_poke_memset");
-	if (to && how == fills)
-		memset(to, *(const int *)from, len);
-	else if (to)
-		memcpy(to, from, len);
+	if (how == fills)
+		fill_text(kc_address(place), from, len);
+	else
+		(void)kc_mmu_write(kc_address(place), from, len);
 	return place;
 }
 

@@ -51,11 +51,13 @@ static int map(uint64_t address, uint64_t size, int protection, int flags, uint6
 	return kc_map_at(address, size, protection, flags, kc_machine.file, offset);
 }
 
+/* While it boots, anything may become text. */
 static int map_memory(int sharing)
 {
-	const int all = PROT_READ | PROT_WRITE | PROT_EXEC, data = PROT_READ | PROT_WRITE;
+	const int data = PROT_READ | PROT_WRITE, execution = kc_machine.booting ? PROT_EXEC : 0;
 	uint64_t ram = kc_state.ram_size;
-	int err = map(KC_RAM_BASE, ram, all, sharing | MAP_FIXED_NOREPLACE, KC_TEMPLATE_HEADER);
+	int err = map(KC_RAM_BASE, ram, data | execution, sharing | MAP_FIXED_NOREPLACE,
+		      KC_TEMPLATE_HEADER);
 
 	if (!err)
 		err = map(KC_DEVICE_BASE, KC_DEVICE_SIZE, data, sharing | MAP_FIXED_NOREPLACE,
@@ -161,5 +163,7 @@ int kc_template_map(void)
 			  MAP_PRIVATE | MAP_FIXED_NOREPLACE, pages_offset(kc_state.ram_size));
 	if (!err)
 		err = take_untouched(&header);
+	if (!err)
+		err = kc_mmu_protect_image();
 	return err;
 }

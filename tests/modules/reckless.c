@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
 /* What a machine has to survive, or to end: never before a kernel that anybody needs. */
 #include "modules.h"
+#include <linux/ctype.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/processor.h>
@@ -101,6 +102,21 @@ static int set_poke(const char *text, const struct kernel_param *param)
 static const struct kernel_param_ops poke_ops = { .set = set_poke, .get = param_get_int };
 module_param_cb(poke, &poke_ops, &poked, 0644);
 
+/* One that both sides know. */
+static noinline void overwrite(const void *place)
+{
+	*(volatile char *)place = 0;
+}
+
+static noinline int run_data(void)
+{
+	static unsigned char code[] __attribute__((section(".data"))) = { 0xc3 };
+	void (*volatile function)(void) = (void (*)(void))code;
+
+	function();
+	return 0;
+}
+
 static DEFINE_SPINLOCK(lock);
 
 static int __init reckless_init(void)
@@ -124,6 +140,14 @@ static int __init reckless_init(void)
 		return (int)look_far();
 	if (!strcmp(how, "gently"))
 		pr_info("reckless: %ld\n", look_gently());
+	if (!strcmp(how, "text"))
+		overwrite(vsnprintf);
+	if (!strcmp(how, "rodata"))
+		overwrite(_ctype);
+	if (!strcmp(how, "own-text"))
+		overwrite(reckless_poke);
+	if (!strcmp(how, "run-data"))
+		return run_data();
 	if (!strcmp(how, "jump"))
 		jump_away(0x7000deadb000);
 	if (!strcmp(how, "later"))
