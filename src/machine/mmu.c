@@ -8,8 +8,8 @@
  * a second address moves to a file of its own, which both addresses then map. Memory that nobody
  * has touched at boot holds nothing, and is there from the start.
  *
- * Once booted, the kernel's text and read-only data can't be written, and nothing else of the direct
- * map is executed. Who patches text writes to the file that its page has moved to: that is the
+ * Once booted, the kernel's text and read-only data can't be written, and nothing else of the
+ * direct map is executed. Who patches text writes to the file that its page has moved to: that is the
  * second, writable mapping of it.
  * Differs from Linux: the direct map of what the tables map read-only elsewhere stays writable.
  */
@@ -155,8 +155,10 @@ static bool put_moved(uint64_t frame, uint64_t size)
 	uint64_t address = KC_RAM_BASE + frame;
 	bool is_text = address >= image.text && address < image.text_end;
 	int allowed = PROT_READ | (is_image(address) ? 0 : PROT_WRITE) | (is_text ? PROT_EXEC : 0);
+	/* As in stand(). */
+	int sharing = is_image(address) ? MAP_PRIVATE : MAP_SHARED;
 
-	if (kc_map_at(address, size, allowed, MAP_SHARED | MAP_FIXED, moved_file, frame))
+	if (kc_map_at(address, size, allowed, sharing | MAP_FIXED, moved_file, frame))
 		return false;
 	for (uint64_t at = frame; at < frame + size; at += KC_MACHINE_PAGE)
 		moved[at / KC_MACHINE_PAGE / 8] |= (uint8_t)(1 << at / KC_MACHINE_PAGE % 8);
@@ -398,10 +400,10 @@ static void drop_all(uint64_t *addresses, size_t count)
 
 void kc_mmu_flush(void)
 {
-	uint64_t *addresses = used ? calloc(used, sizeof(*addresses)) : NULL;
+	uint64_t *addresses = calloc(used + 1, sizeof(*addresses));
 	size_t count = 0;
 
-	if (used && !addresses)
+	if (!addresses)
 		kc_machine_end(KC_EXIT_DIED, "no memory is left for the page tables");
 	for (size_t i = 0; i < slot_count; i++)
 		if (slots[i].address && walk(slots[i].address) != slots[i].entry)

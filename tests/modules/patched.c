@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR GPL-2.0-only */
-/* Has the kernel patch its own text: a tracepoint is a jump that is written there, and taken out. */
+/* Has the kernel patch its own text: a tracepoint is a jump that is written there. */
 #include "modules.h"
 #include <linux/skbuff.h>
 #include <linux/tracepoint.h>
