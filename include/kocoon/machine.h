@@ -92,7 +92,7 @@ KOCOON_API const char *kocoon_machine_loaded(const struct kocoon_machine *machin
 /* ---- looking inside ---- */
 
 /*
- * Files of the machine's own, as its kernel has them: below /proc, /sys, /sys/kernel/debug. Errors
+ * Files of the machine's own, as its kernel has them: /proc, /sys, /sys/kernel/debug, /dev. Errors
  * of the machine's system calls, which end nothing; -ETIMEDOUT and -EHOSTDOWN as above. -EFBIG:
  * more than 64 MiB. -EIO also: the task that looked was killed by an oops. What comes is what the
  * machine says: any bytes, and no more true than the modules in it are honest.

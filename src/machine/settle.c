@@ -25,6 +25,7 @@ __attribute__((force_align_arg_pointer, no_stack_protector)) void kc_settle(void
 	mount("proc", "/proc");
 	mount("sysfs", "/sys");
 	mount("debugfs", "/sys/kernel/debug");
+	mount("devtmpfs", "/dev");
 	kc_call(msleep_at, SETTLE_MSEC, 0, 0, 0);
 }
 
