@@ -107,6 +107,16 @@ KOCOON_API int kocoon_machine_write(struct kocoon_machine *machine, const char *
 /* Where a symbolic link leads. The caller frees it. */
 KOCOON_API int kocoon_machine_link(struct kocoon_machine *machine, const char *path,
 				   char **target_ret);
+struct kocoon_machine_status {
+	uint32_t mode; /* kind and permissions, as st_mode */
+	uint32_t uid, gid;
+	uint64_t inode, links, size;
+	int64_t modified; /* seconds of the machine's own time */
+};
+
+/* What a file is; of a symbolic link, the link. -EPROTO: the machine answers with something else. */
+KOCOON_API int kocoon_machine_status(struct kocoon_machine *machine, const char *path,
+				     struct kocoon_machine_status *status_ret);
 /*
  * Entries of a folder, in the machine's order, without "." and ".."; no name has a '/'. `type` is
  * the letter that `ls -l` shows: '-', 'd', 'l', 'c', 'b', 'p', 's'; '?' for others. Not 0 ends it,

@@ -145,6 +145,17 @@ static int do_ls(struct keep *keep, const struct words *words)
 				   say_entry, keep);
 }
 
+static int do_stat(struct keep *keep, const struct words *words)
+{
+	struct kocoon_machine_status status;
+	int err = kocoon_machine_status(keep->machine, words->words[1], &status);
+
+	if (!err)
+		say(keep, "mode %06o uid %u gid %u links %" PRIu64 " size %" PRIu64, status.mode,
+		    status.uid, status.gid, status.links, status.size);
+	return err;
+}
+
 static int do_readlink(struct keep *keep, const struct words *words)
 {
 	char *target;
@@ -403,6 +414,7 @@ static const struct command {
 	{ "cat", "PATH...", 1, WORDS_MAX, do_cat, "a file of the machine's: /proc, /sys, ..." },
 	{ "echo", "[-n] TEXT > PATH", 0, WORDS_MAX, do_echo, "write to one" },
 	{ "ls", "[PATH]", 0, 1, do_ls, "a folder" },
+	{ "stat", "PATH", 1, 1, do_stat, "mode (octal), owner, links and size of a file" },
 	{ "readlink", "PATH", 1, 1, do_readlink, "where a link leads" },
 	{ "log", "", 0, 0, do_log, "the kernel's log since it began to boot" },
 	{ "oops", "", 0, 0, do_oops, "what it has reported, a line each" },

@@ -17,6 +17,7 @@ enum kc_ask_kind {
 	KC_ASK_WRITE, /* path, bytes */
 	KC_ASK_LIST, /* path; told: of each entry a letter, a name, a NUL */
 	KC_ASK_LINK, /* path; told: what it points to */
+	KC_ASK_STATUS, /* path; told: struct kc_status */
 	KC_ASK_LOG, /* told: the kernel's log, as syslog(2) has it */
 	KC_ASK_SHOW, /* modules, to a debugger */
 	KC_ASK_END, /* no question: what KC_TELL_WANT asked for is done; status: modprobe's */
@@ -75,11 +76,18 @@ struct kc_done {
 	uint64_t nsec; /* of the machine's own time */
 };
 
+/* Of lstat(). */
+struct kc_status {
+	uint64_t inode, size, links;
+	int64_t modified; /* s of the machine's time */
+	uint32_t mode, uid, gid, zero;
+};
+
 /* Whether nothing is changed by it. */
 static inline bool kc_asks_to_look(uint32_t kind)
 {
 	return kind == KC_ASK_READ || kind == KC_ASK_LIST || kind == KC_ASK_LINK ||
-	       kind == KC_ASK_LOG || kind == KC_ASK_SHOW;
+	       kind == KC_ASK_STATUS || kind == KC_ASK_LOG || kind == KC_ASK_SHOW;
 }
 
 /* Either side's. False: the other one has hung up. */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "machine/machine.h"
@@ -120,6 +121,25 @@ static int read_link(const char *path, char *bytes)
 	return 0;
 }
 
+static int read_status(const char *path)
+{
+	struct stat status; /* the kernel's too */
+	struct kc_status told = { 0 };
+	int err = (int)kc_syscall(SYS_lstat, kc_address(path), kc_address(&status), 0, 0, 0);
+
+	if (err)
+		return err;
+	told.inode = status.st_ino;
+	told.size = (uint64_t)status.st_size;
+	told.links = status.st_nlink;
+	told.modified = status.st_mtime;
+	told.mode = status.st_mode;
+	told.uid = status.st_uid;
+	told.gid = status.st_gid;
+	kc_tell(KC_TELL_TEXT, &told, sizeof(told));
+	return 0;
+}
+
 static int read_log(void)
 {
 	int64_t size = kc_syscall(SYS_syslog, LOG_SIZE, 0, 0, 0, 0), len;
@@ -148,6 +168,8 @@ static int do_file(const struct kc_ask *ask, const char *path, const char *text,
 		return list_folder(path, bytes);
 	case KC_ASK_LINK:
 		return read_link(path, bytes);
+	case KC_ASK_STATUS:
+		return read_status(path);
 	case KC_ASK_LOG:
 		return read_log();
 	case KC_ASK_SHOW:

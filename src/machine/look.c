@@ -70,6 +70,32 @@ int kocoon_machine_link(struct kocoon_machine *machine, const char *path, char *
 	return get_text(machine, KC_ASK_LINK, path, target_ret, &len);
 }
 
+int kocoon_machine_status(struct kocoon_machine *machine, const char *path,
+			  struct kocoon_machine_status *status_ret)
+{
+	struct kc_status told;
+	size_t len;
+	char *text;
+	int err = get_text(machine, KC_ASK_STATUS, path, &text, &len);
+
+	if (err)
+		return err;
+	if (len == sizeof(told)) {
+		memcpy(&told, text, sizeof(told));
+		*status_ret = (struct kocoon_machine_status){ .mode = told.mode,
+							      .uid = told.uid,
+							      .gid = told.gid,
+							      .inode = told.inode,
+							      .links = told.links,
+							      .size = told.size,
+							      .modified = told.modified };
+	} else {
+		err = -EPROTO;
+	}
+	free(text);
+	return err;
+}
+
 int kocoon_machine_log(struct kocoon_machine *machine, char **text_ret, size_t *len_ret)
 {
 	return get_text(machine, KC_ASK_LOG, "", text_ret, len_ret);

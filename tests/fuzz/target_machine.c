@@ -65,11 +65,17 @@ static void use_text(int err, char *text, size_t len)
 static void ask(struct kocoon_machine *machine, unsigned int question)
 {
 	struct kocoon_machine_result result = { 0 };
+	struct kocoon_machine_status status = { 0 };
 	char *text = NULL;
 	size_t len = 0;
 	int err;
 
-	switch (question % 6) {
+	switch (question % 7) {
+	case 6:
+		err = kocoon_machine_status(machine, "/x", &status);
+		if (!err)
+			fuzz_use(&status, sizeof(status));
+		break;
 	case 0:
 		err = kocoon_machine_read(machine, "/x", &text, &len);
 		use_text(err, text, len);
@@ -127,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!len || len > KC_TELL_MAX)
 		return 0;
 	machine = make_machine(data + 1, len - 1);
-	for (unsigned int i = 0; i < 6; i++)
+	for (unsigned int i = 0; i < 7; i++)
 		ask(machine, data[0] + i);
 	for (size_t i = 0; (oops = kocoon_machine_oops(machine, i)); i++)
 		use_oops(oops);
