@@ -27,6 +27,7 @@ static uint64_t milliseconds(void)
 int kc_process_start(struct kc_process *process, const struct kc_child *child)
 {
 	const struct timeval step = { .tv_usec = STEP_USEC };
+	const struct timeval patience = { .tv_sec = process->timeout };
 	struct kc_child mine = *child;
 	int channels[2];
 	pid_t pid;
@@ -35,6 +36,8 @@ int kc_process_start(struct kc_process *process, const struct kc_child *child)
 		return -errno;
 	/* The machine's end: kc_guest_let_parent_work() waits for as long. */
 	(void)setsockopt(channels[1], SOL_SOCKET, SO_RCVTIMEO, &step, sizeof(step));
+	/* Ours: a machine that doesn't listen is none that answers. */
+	(void)setsockopt(channels[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	(void)fflush(NULL);
 	pid = fork();
 	if (pid == 0) {

@@ -55,8 +55,11 @@ static void say_done(struct speech *speech, uint64_t id, int32_t status)
 void save_machine(void)
 {
 	static const char entries[] = "dfolder\0-file\0lup/..\0?..";
+	/* struct kc_told_finding: symbols, -ENOENT; then its texts. */
+	static const char finding[] = "\x0c\0\0\0\xfe\xff\xff\xff"
+				      "dummy\0unknown symbol\0one\0none\0build it";
 	const struct kc_want want = { .id = 1, .name = "nothing" };
-	struct speech reports = { 0 }, files = { 0 }, early = { 0 };
+	struct speech reports = { 0 }, files = { 0 }, early = { 0 }, refused = { 0 };
 
 	for (size_t i = 0; i < KC_ARRAY_SIZE(lines); i++)
 		say(&reports, KC_TELL_LOG, lines[i], strlen(lines[i]));
@@ -72,4 +75,8 @@ void save_machine(void)
 		say_done(&early, id, 1);
 	say(&early, KC_TELL_END, "words", 5);
 	save_behind("machine", "early", 1, early.bytes, early.len);
+	say(&refused, KC_TELL_FINDING, finding, sizeof(finding));
+	say(&refused, KC_TELL_FINDING, finding, sizeof(struct kc_told_finding));
+	say_done(&refused, 1, -2);
+	save_behind("machine", "refused", 4, refused.bytes, refused.len);
 }

@@ -138,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		ask(machine, data[0] + i);
 	for (size_t i = 0; (oops = kocoon_machine_oops(machine, i)); i++)
 		use_oops(oops);
+	fuzz_use_report(kocoon_machine_report(machine));
 	fuzz_use_text(kocoon_machine_end(machine));
 	FUZZ_CHECK(kocoon_machine_error(machine) <= 0);
 	kocoon_machine_free(machine);
