@@ -48,6 +48,8 @@ static noinline void expected(void)
 	SAY("vmalloc: %d %ld", pages[PAGE_SIZE - 1],
 	    copy_from_kernel_nofault(&value, pages + PAGE_SIZE, sizeof(value)));
 	vfree(pages);
+	/* Until then a processor may know the page, or not. */
+	vm_unmap_aliases();
 	SAY("vfreed: %ld", copy_from_kernel_nofault(&value, pages, sizeof(value)));
 }
 
