@@ -123,7 +123,7 @@ static int read_link(const char *path, char *bytes)
 
 static int read_status(const char *path)
 {
-	struct stat status; /* the kernel's too */
+	struct stat status = { 0 }; /* the kernel's too */
 	struct kc_status told = { 0 };
 	int err = (int)kc_syscall(SYS_lstat, kc_address(path), kc_address(&status), 0, 0, 0);
 
