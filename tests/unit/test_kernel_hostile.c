@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -269,9 +270,55 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
+/*
+ * Anonymous structures in one another: what is inside is found, with the offsets added up; where
+ * each has many of the next, the paths to look along would be more than anybody can follow.
+ */
+static void descends_into_structures_within_bounds(void **state)
+{
+	enum { LEVELS = 12, WIDTH = 16 };
+	struct btf *btf = btf__new_empty();
+	uint32_t offset = 0, type = 0;
+	int id, ring, inner;
+
+	(void)state;
+	assert_non_null(btf);
+	id = btf__add_int(btf, "int", 4, 0);
+	inner = btf__add_struct(btf, "", 8);
+	assert_int_equal(btf__add_field(btf, "first", id, 0, 0), 0);
+	assert_int_equal(btf__add_field(btf, "second", id, 32, 0), 0);
+	assert_int_equal(btf__add_struct(btf, "outer", 16), inner + 1);
+	assert_int_equal(btf__add_field(btf, "named", inner, 0, 0), 0);
+	assert_int_equal(btf__add_field(btf, "", btf__type_cnt(btf) + 1, 64, 0), 0);
+	/* The anonymous one behind two modifiers. */
+	assert_true(btf__add_const(btf, inner) > 0);
+	assert_true(btf__add_volatile(btf, inner + 2) > 0);
+	assert_true(kc_btf_member(btf, btf__type_by_id(btf, (uint32_t)inner + 1), "second", &offset,
+				  &type));
+	assert_int_equal(offset, 12);
+	assert_int_equal(type, id);
+	assert_false(kc_btf_member(btf, btf__type_by_id(btf, (uint32_t)inner + 1), "third", &offset,
+				   NULL));
+	/* A type that is made of itself. */
+	ring = btf__add_typedef(btf, "ring", (int)btf__type_cnt(btf));
+	assert_true(btf__add_struct(btf, "knot", 8) > 0);
+	assert_int_equal(btf__add_field(btf, "", ring, 0, 0), 0);
+	assert_int_equal(btf__add_field(btf, "", ring + 1, 0, 0), 0);
+	assert_false(kc_btf_member(btf, btf__type_by_id(btf, (uint32_t)ring + 1), "none", &offset,
+				   NULL));
+	for (int level = 0; level < LEVELS; level++) {
+		id = btf__add_struct(btf, "", 8);
+		for (int i = 0; i < WIDTH; i++)
+			assert_int_equal(btf__add_field(btf, "", level ? id - 1 : inner, 0, 0), 0);
+	}
+	assert_false(kc_btf_member(btf, btf__type_by_id(btf, (uint32_t)id), "none", &offset, NULL));
+	btf__free(btf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(descends_into_structures_within_bounds),
 		cmocka_unit_test(survives_truncated_bzimages),
 		cmocka_unit_test(survives_flips_in_bzimages),
 		cmocka_unit_test(survives_flips_in_a_vmlinux),
