@@ -103,9 +103,14 @@ static void fill_text(uint64_t at, const int *value, size_t len)
 	}
 }
 
+/*
+ * What was written at another address than it runs at, the processor may have fetched before: it has
+ * to be told, as the kernel's own change of page tables does.
+ */
 static void *text_poke(uint64_t how, void *place, const void *from, size_t len)
 {
 	static uint64_t fills;
+	uint32_t leaf = 0, sub = 0;
 
 	if (!fills)
 		fills = kc_needed("text_poke_memset");
@@ -113,6 +118,7 @@ static void *text_poke(uint64_t how, void *place, const void *from, size_t len)
 		fill_text(kc_address(place), from, len);
 	else
 		(void)kc_mmu_write(kc_address(place), from, len);
+	asm volatile("cpuid" : "+a"(leaf), "+c"(sub) : : "ebx", "edx", "memory");
 	return place;
 }
 
