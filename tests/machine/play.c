@@ -4,13 +4,14 @@
  * between, and prints what it says.
  *
  *	load PATH [ARGUMENTS]	"load ERRNO", "load oops"
- *	unload NAME		the same
+ *	unload NAME		the same; *: all that can go, newest first, without a word
  *	read PATH [TEXT]	"read ERRNO"; the lines of the file that hold TEXT, each behind "| "
  *
  * Lines of the machine's log come as they are said, behind "> ". KERNEL is a kernel's image, FOLDER
  * its tree of modules, CACHE keeps what has booted.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,24 @@ static void print_result(const char *what, int err, const struct kocoon_machine_
 		       result->oops  ? "oops"
 		       : result->err ? kocoon_errno_name(result->err)
 				     : "0");
+}
+
+/* Whether one has gone. */
+static bool unload_some(struct kocoon_machine *machine)
+{
+	bool gone = false;
+	size_t index = 0;
+
+	while (kocoon_machine_loaded(machine, index))
+		index++;
+	while (index) {
+		struct kocoon_machine_result result = { 0 };
+		const char *name = kocoon_machine_loaded(machine, --index);
+		int err = kocoon_machine_remove(machine, name, &result);
+
+		gone |= !err && !result.err;
+	}
+	return gone;
 }
 
 static void print_file(struct kocoon_machine *machine, const char *path, const char *wanted)
@@ -68,6 +87,11 @@ static int play(struct kocoon_machine *machine)
 			return fprintf(stderr, "play: nothing to do\n"), 2;
 		if (!strcmp(what, "read")) {
 			print_file(machine, first, second);
+			continue;
+		}
+		if (!strcmp(first, "*")) {
+			while (unload_some(machine))
+				;
 			continue;
 		}
 		err = !strcmp(what, "load") ? kocoon_machine_insert(machine, first, second, &result)
