@@ -20,89 +20,18 @@ struct kc_symbol_index {
 	struct kc_symbol_index *next;
 	const struct kc_mod_kallsyms *table;
 	struct kc_index names; /* hash to entry of the table, in the table's order */
-	uint32_t count;
-	uint32_t *symbols; /* entry of the table; in this allocation */
-	uint64_t values[]; /* ascending, all different */
+	struct kc_symbol_places *places; /* owned */
 };
-
-/* ---- entries of a table ---- */
-
-static Elf64_Sym load_symbol(const struct kc_mod_kallsyms *table, uint32_t index)
-{
-	Elf64_Sym symbol;
-
-	memcpy(&symbol, table->symtab + (uint64_t)index * sizeof(symbol), sizeof(symbol));
-	return symbol;
-}
-
-/* Never NULL: a name that isn't in the table is none. */
-static const char *symbol_name(const struct kc_mod_kallsyms *table, const Elf64_Sym *symbol)
-{
-	const char *name = kc_span_string(table->strtab, symbol->st_name);
-
-	return name ? name : "";
-}
-
-/* Labels of compilers, no functions or data. */
-static bool is_mapping_symbol(const char *name)
-{
-	return (name[0] == '.' && name[1] == 'L') || (name[0] == 'L' && name[1] == '0') ||
-	       name[0] == '$';
-}
-
-/* Whether an address may be told by it. The first entry of a table stands for "none". */
-static bool is_speaking(const struct kc_mod_kallsyms *table, uint32_t index,
-			const Elf64_Sym *symbol)
-{
-	const char *name;
-
-	if (!index || symbol->st_shndx == SHN_UNDEF)
-		return false;
-	name = symbol_name(table, symbol);
-	return *name && !is_mapping_symbol(name);
-}
 
 /* ---- indices ---- */
-
-struct place {
-	uint64_t value;
-	uint32_t symbol;
-};
-
-/* Of symbols at one address the first one of the table counts: it comes first. */
-static int compare_places(const void *a, const void *b)
-{
-	const struct place *x = a, *y = b;
-
-	if (x->value != y->value)
-		return x->value < y->value ? -1 : 1;
-	return x->symbol < y->symbol ? -1 : x->symbol > y->symbol;
-}
-
-static uint32_t collect_places(const struct kc_mod_kallsyms *table, struct place *places)
-{
-	uint32_t count = 0, kept = 0;
-
-	for (uint32_t i = 0; i < table->count; i++) {
-		Elf64_Sym symbol = load_symbol(table, i);
-
-		if (is_speaking(table, i, &symbol))
-			places[count++] = (struct place){ symbol.st_value, i };
-	}
-	qsort(places, count, sizeof(*places), compare_places);
-	for (uint32_t i = 0; i < count; i++)
-		if (!kept || places[i].value != places[kept - 1].value)
-			places[kept++] = places[i];
-	return kept;
-}
 
 static int collect_names(const struct kc_mod_kallsyms *table, struct kc_index *names)
 {
 	int err = kc_index_init(names, table->count);
 
 	for (uint32_t i = 0; i < table->count && !err; i++) {
-		Elf64_Sym symbol = load_symbol(table, i);
-		const char *name = symbol_name(table, &symbol);
+		Elf64_Sym symbol = kc_table_symbol(table, i);
+		const char *name = kc_table_symbol_name(table, &symbol);
 
 		if (symbol.st_shndx != SHN_UNDEF && *name)
 			err = kc_index_add(names, kc_hash(name), i);
@@ -112,41 +41,23 @@ static int collect_names(const struct kc_mod_kallsyms *table, struct kc_index *n
 
 static void free_index(struct kc_symbol_index *index)
 {
-	if (index)
-		kc_index_deinit(&index->names);
-	free(index);
-}
-
-static struct kc_symbol_index *index_of_places(const struct kc_mod_kallsyms *table,
-					       const struct place *places, uint32_t count)
-{
-	struct kc_symbol_index *index =
-		malloc(sizeof(*index) + count * (sizeof(uint64_t) + sizeof(uint32_t)));
-
 	if (!index)
-		return NULL;
-	*index = (struct kc_symbol_index){
-		.table = table,
-		.count = count,
-		.symbols = (uint32_t *)(index->values + count),
-	};
-	for (uint32_t i = 0; i < count; i++) {
-		index->values[i] = places[i].value;
-		index->symbols[i] = places[i].symbol;
-	}
-	return index;
+		return;
+	kc_index_deinit(&index->names);
+	kc_symbol_places_free(index->places);
+	free(index);
 }
 
 /* NULL: no memory. */
 static struct kc_symbol_index *make_index(const struct kc_mod_kallsyms *table)
 {
-	struct place *places = calloc((size_t)table->count + 1, sizeof(*places));
-	struct kc_symbol_index *index = NULL;
+	struct kc_symbol_index *index = calloc(1, sizeof(*index));
 
-	if (places)
-		index = index_of_places(table, places, collect_places(table, places));
-	free(places);
-	if (index && collect_names(table, &index->names)) {
+	if (!index)
+		return NULL;
+	index->table = table;
+	index->places = kc_symbol_places_new(table);
+	if (!index->places || collect_names(table, &index->names)) {
 		free_index(index);
 		return NULL;
 	}
@@ -192,51 +103,6 @@ static const struct kc_symbol_index *get_index(const struct kocoon_loaded *modul
 
 /* ---- address to symbol ---- */
 
-struct match {
-	uint32_t symbol; /* entry of the table; 0: none */
-	uint64_t value;
-	uint64_t next; /* value of the next greater symbol, or the bound that was given */
-};
-
-static void match_by_index(const struct kc_symbol_index *index, uint64_t address,
-			   struct match *match)
-{
-	const uint64_t *values = index->values;
-	uint32_t from = 0, count = index->count;
-
-	/* The first one that is greater. */
-	while (count) {
-		uint32_t half = count / 2;
-		bool right = values[from + half] <= address;
-
-		from = right ? from + half + 1 : from;
-		count = right ? count - half - 1 : half;
-	}
-	if (from < index->count && values[from] < match->next)
-		match->next = values[from];
-	if (from && values[from - 1] > match->value) {
-		match->symbol = index->symbols[from - 1];
-		match->value = values[from - 1];
-	}
-}
-
-static void match_by_walk(const struct kc_mod_kallsyms *table, uint64_t address,
-			  struct match *match)
-{
-	for (uint32_t i = 1; i < table->count; i++) {
-		Elf64_Sym symbol = load_symbol(table, i);
-
-		if (!is_speaking(table, i, &symbol))
-			continue;
-		if (symbol.st_value <= address && symbol.st_value > match->value) {
-			match->symbol = i;
-			match->value = symbol.st_value;
-		}
-		if (symbol.st_value > address && symbol.st_value < match->next)
-			match->next = symbol.st_value;
-	}
-}
-
 /* The end of the region that holds an address. False: none does. */
 static bool find_region_end(const struct kocoon_loaded *module, uint64_t address, uint64_t *end_ret)
 {
@@ -268,21 +134,19 @@ static bool find_kallsyms_symbol(const struct kocoon_loaded *module, uint64_t ad
 	const struct kc_mod_kallsyms *table =
 		atomic_load_explicit(&module->kallsyms, memory_order_acquire);
 	const struct kc_symbol_index *index;
-	struct match match = { 0 };
+	struct kc_symbol_match match;
+	uint64_t end;
 	Elf64_Sym symbol;
 
-	if (!table || !table->count || !find_region_end(module, address, &match.next))
+	if (!table || !table->count || !find_region_end(module, address, &end))
 		return false;
-	match.value = load_symbol(table, 0).st_value;
 	index = get_index(module, table);
-	if (index)
-		match_by_index(index, address, &match);
-	else
-		match_by_walk(table, address, &match);
+	match = kc_match_symbol(table, index ? index->places : NULL, address, end);
 	if (!match.symbol)
 		return false;
-	symbol = load_symbol(table, match.symbol);
-	copy_text(address_ret->symbol, sizeof(address_ret->symbol), symbol_name(table, &symbol));
+	symbol = kc_table_symbol(table, match.symbol);
+	copy_text(address_ret->symbol, sizeof(address_ret->symbol),
+		  kc_table_symbol_name(table, &symbol));
 	address_ret->offset = address - match.value;
 	address_ret->size = match.next - match.value;
 	return true;
@@ -310,9 +174,9 @@ bool kocoon_lookup_address(const struct kocoon *kocoon, uint64_t address,
 static bool is_named(const struct kc_mod_kallsyms *table, uint32_t index, const char *name,
 		     uint64_t *value_ret)
 {
-	Elf64_Sym symbol = load_symbol(table, index);
+	Elf64_Sym symbol = kc_table_symbol(table, index);
 
-	if (symbol.st_shndx == SHN_UNDEF || strcmp(symbol_name(table, &symbol), name) != 0)
+	if (symbol.st_shndx == SHN_UNDEF || strcmp(kc_table_symbol_name(table, &symbol), name) != 0)
 		return false;
 	*value_ret = symbol.st_value;
 	return true;
@@ -470,8 +334,8 @@ bool kc_kallsyms_get(const struct kocoon_loaded *module, uint32_t index, const c
 
 	if (!table || index >= table->count)
 		return false;
-	symbol = load_symbol(table, index);
-	*name_ret = symbol_name(table, &symbol);
+	symbol = kc_table_symbol(table, index);
+	*name_ret = kc_table_symbol_name(table, &symbol);
 	*address_ret = symbol.st_value;
 	*type_ret = (char)table->typetab[index];
 	return true;

@@ -34,6 +34,7 @@
 #include "memory/live_space.h"
 #include "memory/per_cpu.h"
 #include "module/load.h"
+#include "module/symbol_table.h"
 
 enum {
 	KC_MODULE_REF_BASE = 1, /* what refcnt is of a module that nobody uses */
@@ -86,14 +87,6 @@ struct kc_section_file {
 
 /* Which symbols stand where: built when first asked for; private to kallsyms.c. */
 struct kc_symbol_index;
-
-/* One of the two tables of struct mod_kallsyms: spans of the module's memory. */
-struct kc_mod_kallsyms {
-	const uint8_t *symtab; /* Elf64_Sym, `count` of them */
-	uint32_t count;
-	struct kc_span strtab;
-	const uint8_t *typetab; /* one letter a symbol */
-};
 
 struct kc_page_run {
 	uint64_t address, size; /* 0, 0: none */

@@ -62,6 +62,14 @@ void kc_loader_init(void);
  */
 int kc_load_module_here(uint64_t info, uint64_t arguments, int flags);
 
+/* ---- module_symbols.c ---- */
+
+/* The kernel's function of that name. */
+const char *kc_find_kallsyms_symbol(uint64_t module, uint64_t address, uint64_t *size_ret,
+				    uint64_t *offset_ret);
+/* Memory gets another use: nothing is known of tables in it. */
+void kc_forget_symbols(uint64_t address, uint64_t size);
+
 /* ---- messages.c ---- */
 
 enum kc_message {

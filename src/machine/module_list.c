@@ -207,6 +207,7 @@ static int place(void *context, struct kc_load *load)
 			return -ENOMEM;
 		region->bytes = kc_pointer(region->address);
 		memset(region->bytes, 0, region->size);
+		kc_forget_symbols(region->address, region->size);
 	}
 	loading->module = kc_section_address(load, load->index.mod);
 	return 0;

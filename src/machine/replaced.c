@@ -213,6 +213,7 @@ static const struct {
 	ROW("native_sched_clock", kc_sched_clock, "the time stamp counter"),
 	DIRECT_ROW("arch_irq_work_raise", kc_raise_irq_work, "an interrupt to itself"),
 	DIRECT_ROW("load_module", kc_load_module_here, "modules are loaded by libkocoon"),
+	ROW("find_kallsyms_symbol", kc_find_kallsyms_symbol, "and their symbols found"),
 #undef ROW
 #undef DIRECT_ROW
 };
