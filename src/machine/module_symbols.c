@@ -66,7 +66,7 @@ static uint64_t find_region_end(uint64_t module, uint64_t address)
 	const struct kc_layouts *layouts = kc_kernel_layouts(kc_machine.kernel);
 	const uint8_t *regions = kc_module_member(module, KC_MEMBER_MEM);
 
-	for (uint32_t i = 0; i < KOCOON_REGION_COUNT; i++) {
+	for (uint64_t i = 0; i < KOCOON_REGION_COUNT; i++) {
 		const uint8_t *region = regions + i * layouts->memory_size;
 		uint64_t base = kc_load64(region + layouts->memory_base);
 		uint32_t size = kc_load32(region + layouts->memory_bytes);
