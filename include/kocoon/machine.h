@@ -114,7 +114,9 @@ struct kocoon_machine_status {
 	int64_t modified; /* seconds of the machine's own time */
 };
 
-/* What a file is; of a symbolic link, the link. -EPROTO: the machine answers with something else. */
+/*
+ * What a file is; of a symbolic link, the link. -EPROTO: the machine answers with something else.
+ */
 KOCOON_API int kocoon_machine_status(struct kocoon_machine *machine, const char *path,
 				     struct kocoon_machine_status *status_ret);
 /*
@@ -131,8 +133,8 @@ KOCOON_API int kocoon_machine_log(struct kocoon_machine *machine, char **text_re
 KOCOON_API long kocoon_machine_pid(const struct kocoon_machine *machine);
 /*
  * Makes what gdb needs in an empty folder: symbols of the kernel and of the modules that are
- * loaded, and a script, "attach" (gdb -x FOLDER/attach). While the debugger stops it, the machine's time to
- * answer runs. -EINVAL: gdb couldn't take the folder's name; the errno of writing there.
+ * loaded, and a script, "attach" (gdb -x FOLDER/attach). While the debugger stops it, the machine's
+ * time to answer runs. -EINVAL: gdb couldn't take the folder's name; the errno of writing there.
  */
 KOCOON_API int kocoon_machine_debug(struct kocoon_machine *machine, const char *folder);
 

@@ -9,9 +9,9 @@
  * has touched at boot holds nothing, and is there from the start.
  *
  * Once booted, the kernel's text and read-only data can't be written, and nothing else of the
- * direct map is executed. Who patches text writes to the file that its page has moved to: that is the
- * second, writable mapping of it.
- * Differs from Linux: the direct map of what the tables map read-only elsewhere stays writable.
+ * direct map is executed. Who patches text writes to the file that its page has moved to: that is
+ * the second, writable mapping of it. Differs from Linux: the direct map of what the tables map
+ * read-only elsewhere stays writable.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -104,8 +104,8 @@ static void fill_text(uint64_t at, const int *value, size_t len)
 }
 
 /*
- * What was written at another address than it runs at, the processor may have fetched before: it has
- * to be told, as the kernel's own change of page tables does.
+ * What was written at another address than it runs at, the processor may have fetched before: it
+ * has to be told, as the kernel's own change of page tables does.
  */
 static void *text_poke(uint64_t how, void *place, const void *from, size_t len)
 {
