@@ -9,7 +9,8 @@
  * Isolation: the process has no privileges, no descriptors but its channel, and a list of system
  * calls that it may make; see SECURITY.md for what is and what is not a boundary.
  *
- * Threads: a machine belongs to one thread at a time. kocoon_machine_start() forks.
+ * Threads: a machine belongs to one thread at a time. kocoon_machine_boot() forks a process that
+ * machines come from; all of them end with the thread that has booted.
  */
 #ifndef KOCOON_MACHINE_H
 #define KOCOON_MACHINE_H

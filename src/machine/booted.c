@@ -195,14 +195,13 @@ static int boot(struct kocoon_booted *booted, const struct kocoon_machine_option
 	struct kc_process process = { .channel = -1, .timeout = booted->timeout };
 	struct kc_child child = { .kernel = booted->kernel,
 				  .command_line = command_line,
-				  .ram_size = memory,
-				  .boot = true };
+				  .ram_size = memory };
 	struct listener listener = { .options = options };
 	int err;
 
 	booted->file = memfd_create("kocoon-machine", MFD_CLOEXEC);
 	child.file = booted->file;
-	err = booted->file < 0 ? -errno : kc_process_start(&process, &child);
+	err = booted->file < 0 ? -errno : kc_process_boot(&process, &child);
 	if (!err)
 		err = hear_boot(&listener, &process);
 	if (err)
@@ -243,6 +242,14 @@ static int get_machine(struct kocoon_booted *booted, const struct kocoon_machine
 	return err;
 }
 
+static int start_zygote(struct kocoon_booted *booted, struct kocoon_report *report)
+{
+	const struct kc_child child = { .kernel = booted->kernel, .file = booted->file };
+
+	booted->zygote = calloc(1, sizeof(*booted->zygote));
+	return booted->zygote ? kc_zygote_start(booted->zygote, &child, report) : -ENOMEM;
+}
+
 int kocoon_machine_boot(const struct kocoon_kernel *kernel,
 			const struct kocoon_machine_options *given, struct kocoon_report *report,
 			struct kocoon_booted **booted_ret)
@@ -278,6 +285,8 @@ int kocoon_machine_boot(const struct kocoon_kernel *kernel,
 	/* What the loader in each machine asks for is made here, once. */
 	(void)kc_kernel_behaviour(kernel);
 	err = get_machine(booted, &options, command_line, memory, report);
+	if (!err)
+		err = start_zygote(booted, report);
 	free(command_line);
 	if (err)
 		kocoon_booted_free(booted);
@@ -290,6 +299,9 @@ void kocoon_booted_free(struct kocoon_booted *booted)
 {
 	if (!booted)
 		return;
+	if (booted->zygote)
+		kc_zygote_stop(booted->zygote);
+	free(booted->zygote);
 	if (booted->file >= 0)
 		close(booted->file);
 	free(booted->debug);

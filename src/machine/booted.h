@@ -3,11 +3,13 @@
 #define KC_MACHINE_BOOTED_H
 
 #include "kocoon/machine.h"
+#include "machine/zygote.h"
 
 struct kocoon_booted {
 	const struct kocoon_kernel *kernel;
 	const struct kocoon_tree *tree;
 	int file; /* owned; the machine, see template.c */
+	struct kc_zygote *zygote; /* owned */
 	unsigned int timeout;
 	bool oops_continue;
 	char *debug; /* owned; folder of debug information */

@@ -27,14 +27,28 @@ static int make_stubs(void)
 	return kc_take_exceptions();
 }
 
-static _Noreturn void boot(uint64_t ram_size)
+static void introduce(const struct kc_child *child, bool booting)
 {
-	int err = kc_template_map_new(ram_size);
+	kc_machine.kernel = child->kernel;
+	kc_machine.shift = KC_RAM_BASE - KC_LINK_BASE;
+	kc_machine.command_line = child->command_line;
+	kc_machine.file = child->file;
+	kc_machine.channel = child->channel;
+	kc_machine.booting = booting;
+}
 
+void kc_child_boot(const struct kc_child *child)
+{
+	int err;
+
+	introduce(child, true);
+	err = kc_template_map_new(child->ram_size);
 	if (!err)
 		err = kc_load_image();
 	if (!err)
 		err = make_stubs();
+	if (!err)
+		err = kc_start_ticks();
 	if (err)
 		kc_machine_end(KC_EXIT_UNFIT, "the image can't be mapped: %s", strerror(-err));
 	kc_take_over_pv_ops();
@@ -46,28 +60,30 @@ static _Noreturn void boot(uint64_t ram_size)
 	kc_start(kc_needed("start_kernel"), 0, kc_needed("__top_init_kernel_stack"));
 }
 
-static _Noreturn void go_on(void)
+void kc_child_restore(const struct kc_child *child)
 {
-	int err = kc_template_map();
+	int err;
 
+	introduce(child, false);
+	err = kc_template_map();
 	if (!err)
 		err = make_stubs();
 	if (err)
 		kc_machine_end(KC_EXIT_UNFIT, "the booted machine can't be mapped: %s",
 			       strerror(-err));
 	kc_take_over_pv_ops();
-	kc_start((uint64_t)(uintptr_t)kc_guest, 0, kc_task_stack());
 }
 
-void kc_child(const struct kc_child *child)
+void kc_child_go_on(int channel)
 {
-	kc_machine.kernel = child->kernel;
-	kc_machine.shift = KC_RAM_BASE - KC_LINK_BASE;
-	kc_machine.command_line = child->command_line;
-	kc_machine.file = child->file;
-	kc_machine.channel = child->channel;
-	kc_machine.booting = child->boot;
-	if (child->boot)
-		boot(child->ram_size);
-	go_on();
+	int err;
+
+	kc_machine.channel = channel;
+	err = kc_template_map_untouched();
+	if (!err)
+		err = kc_start_ticks();
+	if (err)
+		kc_machine_end(KC_EXIT_UNFIT, "the booted machine can't be mapped: %s",
+			       strerror(-err));
+	kc_start((uint64_t)(uintptr_t)kc_guest, 0, kc_task_stack());
 }

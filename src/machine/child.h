@@ -13,10 +13,12 @@ struct kc_child {
 	uint64_t ram_size;
 	int file; /* the template: to be written, or to go on from */
 	int channel;
-	bool boot;
 };
 
-/* In a process of its own. Ends it. */
-_Noreturn void kc_child(const struct kc_child *child);
+/* Boots, in a process of its own. Ends it. */
+_Noreturn void kc_child_boot(const struct kc_child *child);
+/* A process gets what has booted, or ends. Each fork of it can go on from there. */
+void kc_child_restore(const struct kc_child *child);
+_Noreturn void kc_child_go_on(int channel);
 
 #endif

@@ -347,7 +347,6 @@ static int handle(int signal, void (*handler)(int, siginfo_t *, void *), int fla
 int kc_take_exceptions(void)
 {
 	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
-	const struct itimerval ticks = { { 0, TICK_USEC }, { 0, TICK_USEC } };
 	stack_t stack = { .ss_size = SIGNAL_STACK };
 	int err = 0;
 
@@ -379,7 +378,12 @@ int kc_take_exceptions(void)
 		err = handle(SIGSYS, on_system_call, 0);
 	if (!err)
 		err = handle(SIGUSR1, on_time_out, SA_NODEFER);
-	if (!err && setitimer(ITIMER_VIRTUAL, &ticks, NULL))
-		err = -errno;
 	return err;
+}
+
+int kc_start_ticks(void)
+{
+	const struct itimerval ticks = { { 0, TICK_USEC }, { 0, TICK_USEC } };
+
+	return setitimer(ITIMER_VIRTUAL, &ticks, NULL) ? -errno : 0;
 }

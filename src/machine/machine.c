@@ -18,7 +18,6 @@ int kocoon_machine_start(const struct kocoon_booted *booted, kocoon_machine_log_
 			 void *log_context, struct kocoon_machine **machine_ret)
 {
 	struct kocoon_machine *machine = calloc(1, sizeof(*machine));
-	struct kc_child child = { .kernel = booted->kernel, .file = booted->file };
 	int err;
 
 	if (!machine)
@@ -29,7 +28,7 @@ int kocoon_machine_start(const struct kocoon_booted *booted, kocoon_machine_log_
 	kc_report_init(&machine->report);
 	machine->process = (struct kc_process){ .channel = -1, .timeout = booted->timeout };
 	machine->bytes = malloc(KC_TELL_MAX + 1);
-	err = machine->bytes ? kc_process_start(&machine->process, &child) : -ENOMEM;
+	err = machine->bytes ? kc_process_start(&machine->process, booted->zygote) : -ENOMEM;
 	if (err) {
 		kocoon_machine_free(machine);
 		return err;

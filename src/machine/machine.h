@@ -164,6 +164,8 @@ bool kc_event_due(void);
 /* ---- exceptions.c ---- */
 
 KC_MUST_CHECK int kc_take_exceptions(void);
+/* The timer by which code that runs on is interrupted; a fork has none. */
+KC_MUST_CHECK int kc_start_ticks(void);
 /* Has the kernel write all tasks' stacks to its log, and ends the process. */
 _Noreturn void kc_show_tasks_and_end(const char *why);
 
@@ -194,6 +196,11 @@ uint64_t kc_template_size(uint64_t ram_size);
 KC_MUST_CHECK int kc_template_map_new(uint64_t ram_size);
 /* Maps a booted machine's memory copy-on-write. -EBADMSG: it is none. */
 KC_MUST_CHECK int kc_template_map(void);
+/*
+ * Maps what no boot has touched of it, from a file of this process's own: what is mapped twice is
+ * shared with forks.
+ */
+KC_MUST_CHECK int kc_template_map_untouched(void);
 /* vmemmap_populate() of a part of the array of struct page. */
 KC_MUST_CHECK int kc_template_map_pages(uint64_t from, uint64_t to);
 /* Notes in the file of a booted machine which memory it never touched. For the parent. */

@@ -24,13 +24,11 @@ static uint64_t milliseconds(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-int kc_process_start(struct kc_process *process, const struct kc_child *child)
+static int open_channel(struct kc_process *process, int *other_ret)
 {
 	const struct timeval step = { .tv_usec = STEP_USEC };
 	const struct timeval patience = { .tv_sec = process->timeout };
-	struct kc_child mine = *child;
 	int channels[2];
-	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels))
 		return -errno;
@@ -38,24 +36,51 @@ int kc_process_start(struct kc_process *process, const struct kc_child *child)
 	(void)setsockopt(channels[1], SOL_SOCKET, SO_RCVTIMEO, &step, sizeof(step));
 	/* Ours: a machine that doesn't listen is none that answers. */
 	(void)setsockopt(channels[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	(void)fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
-		mine.channel = channels[1];
-		if (kc_sandbox_enter(mine.channel, mine.file))
-			_exit(KC_EXIT_UNFIT);
-		kc_child(&mine);
-	}
-	close(channels[1]);
-	if (pid < 0) {
-		int err = -errno;
+	process->channel = channels[0];
+	*other_ret = channels[1];
+	return 0;
+}
 
-		close(channels[0]);
+/* Closes what isn't this process's. */
+static int started(struct kc_process *process, pid_t pid, int other, int err)
+{
+	close(other);
+	if (err) {
+		close(process->channel);
+		process->channel = -1;
 		return err;
 	}
 	process->pid = pid;
-	process->channel = channels[0];
 	return 0;
+}
+
+int kc_process_boot(struct kc_process *process, const struct kc_child *child)
+{
+	struct kc_child mine = *child;
+	int err = open_channel(process, &mine.channel);
+	pid_t pid;
+
+	if (err)
+		return err;
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (kc_sandbox_enter(mine.channel, mine.file))
+			_exit(KC_EXIT_UNFIT);
+		kc_child_boot(&mine);
+	}
+	return started(process, pid, mine.channel, pid < 0 ? -errno : 0);
+}
+
+int kc_process_start(struct kc_process *process, struct kc_zygote *zygote)
+{
+	int other, err = open_channel(process, &other);
+	pid_t pid = 0;
+
+	if (err)
+		return err;
+	err = kc_zygote_fork(zygote, other, &pid);
+	return started(process, pid, other, err);
 }
 
 static void reap(struct kc_process *process)

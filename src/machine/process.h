@@ -8,6 +8,7 @@
 #include "base/span.h"
 #include "machine/box.h"
 #include "machine/child.h"
+#include "machine/zygote.h"
 
 struct kc_process {
 	pid_t pid; /* 0: none */
@@ -20,7 +21,8 @@ struct kc_process {
 };
 
 /* 0; -errno. */
-KC_MUST_CHECK int kc_process_start(struct kc_process *process, const struct kc_child *child);
+KC_MUST_CHECK int kc_process_boot(struct kc_process *process, const struct kc_child *child);
+KC_MUST_CHECK int kc_process_start(struct kc_process *process, struct kc_zygote *zygote);
 /* Ends it and waits for that. */
 void kc_process_stop(struct kc_process *process);
 

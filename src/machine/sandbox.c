@@ -107,7 +107,7 @@ static int limit_resources(void)
 	return 0;
 }
 
-int kc_sandbox_enter(int channel, int file)
+int kc_sandbox_leave(int channel, int file)
 {
 	static const int namespaces[] = { CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWNS };
 	int err = close_others(channel, file);
@@ -116,15 +116,27 @@ int kc_sandbox_enter(int channel, int file)
 		return err;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
-	/* By a debugger of the same user. */
-	(void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	err = limit_resources();
-	if (err)
-		return err;
 	/* As far as the host allows them: the filter doesn't depend on them. */
 	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++)
 		(void)unshare(namespaces[i]);
-	return filter_calls();
+	return 0;
+}
+
+/* What a fork doesn't inherit is asked for again. */
+int kc_sandbox_close(void)
+{
+	int err = prctl(PR_SET_PDEATHSIG, SIGKILL) ? -errno : limit_resources();
+
+	/* By a debugger of the same user. */
+	(void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+	return err ? err : filter_calls();
+}
+
+int kc_sandbox_enter(int channel, int file)
+{
+	int err = kc_sandbox_leave(channel, file);
+
+	return err ? err : kc_sandbox_close();
 }

@@ -9,5 +9,11 @@
  * host allows that, and all system calls but those that its own code makes. 0; -errno.
  */
 KC_MUST_CHECK int kc_sandbox_enter(int channel, int file);
+/*
+ * The same in two steps, for a process that forks in between: privileges, descriptors, namespaces;
+ * then, in each child, limits and system calls.
+ */
+KC_MUST_CHECK int kc_sandbox_leave(int channel, int file);
+KC_MUST_CHECK int kc_sandbox_close(void);
 
 #endif

@@ -162,8 +162,13 @@ int kc_template_map(void)
 		err = map(KC_VMEMMAP_BASE, pages_size(kc_state.ram_size), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_FIXED_NOREPLACE, pages_offset(kc_state.ram_size));
 	if (!err)
-		err = take_untouched(&header);
-	if (!err)
 		err = kc_mmu_protect_image();
 	return err;
+}
+
+int kc_template_map_untouched(void)
+{
+	struct header header;
+
+	return read_header(kc_machine.file, &header) ? take_untouched(&header) : -EBADMSG;
 }

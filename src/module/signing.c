@@ -447,3 +447,19 @@ int kc_module_sig_check(const struct kocoon_kernel *kernel, const struct kocoon_
 	ERR_pop_to_mark();
 	return err;
 }
+
+void kc_signatures_warm_up(const struct kocoon_kernel *kernel)
+{
+	X509 *const *certificates;
+	size_t count = kc_kernel_certificates(kernel, &certificates);
+	struct kc_digest_value digest;
+	bool ready = !kc_digest_compute(KC_DIGEST_SHA256, kc_span("", 0), &digest) &&
+		     !kc_digest_compute(KC_DIGEST_SHA512, kc_span("", 0), &digest);
+
+	for (size_t i = 0; i < count && ready; i++) {
+		EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(X509_get0_pubkey(certificates[i]), NULL);
+
+		ready = context && EVP_PKEY_verify_init(context) > 0;
+		EVP_PKEY_CTX_free(context);
+	}
+}

@@ -30,4 +30,9 @@ KC_MUST_CHECK int kc_module_sig_check(const struct kocoon_kernel *kernel,
 				      const struct kocoon_policy *policy, struct kc_span *image,
 				      struct kc_signature *signature, struct kocoon_report *report);
 
+/*
+ * Has OpenSSL ready for signatures of the kernel's keys, in a process whose forks will check some.
+ */
+void kc_signatures_warm_up(const struct kocoon_kernel *kernel);
+
 #endif
