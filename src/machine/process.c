@@ -74,7 +74,7 @@ int kc_process_boot(struct kc_process *process, const struct kc_child *child)
 
 int kc_process_start(struct kc_process *process, struct kc_zygote *zygote)
 {
-	int other, err = open_channel(process, &other);
+	int other = -1, err = open_channel(process, &other);
 	pid_t pid = 0;
 
 	if (err)
