@@ -234,6 +234,9 @@ static void take_finding(struct kocoon_machine *machine, uint32_t len)
 	}
 	if (told.stage < 0 || told.stage > KOCOON_STAGE_KERNEL || told.err > 0)
 		return;
+	/* Of what is loaded for another it is no fault to be there. */
+	if (told.stage == KOCOON_STAGE_DUPLICATE && told.err == -EEXIST && machine->depth > 1)
+		return;
 	kc_finding(report, (enum kocoon_stage)told.stage, told.err, "%s: %s", texts[0], texts[1]);
 	if (*texts[2])
 		kc_expected(report, "%s", texts[2]);
