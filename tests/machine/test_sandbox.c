@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -180,6 +181,36 @@ static void what_it_takes_is_limited(void **state)
 	assert_int_equal(try(take_all, NULL), DONE);
 }
 
+static int compare(const void *a, const void *b)
+{
+	const long *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* What the C library asks the host for by the way. */
+static void use_library(void *context)
+{
+	enum { MANY = 1 << 16 };
+	long *numbers = calloc(MANY, sizeof(*numbers));
+
+	(void)context;
+	if (!numbers)
+		_exit(1);
+	for (long i = 0; i < MANY; i++)
+		numbers[i] = MANY - i;
+	qsort(numbers, MANY, sizeof(*numbers), compare);
+	if (numbers[0] != 1)
+		_exit(2);
+	free(numbers);
+}
+
+static void the_library_works(void **state)
+{
+	(void)state;
+	assert_int_equal(try(use_library, NULL), DONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +218,7 @@ int main(void)
 		cmocka_unit_test(calls_of_32_bits_are_stopped),
 		cmocka_unit_test(other_descriptors_are_closed),
 		cmocka_unit_test(what_it_takes_is_limited),
+		cmocka_unit_test(the_library_works),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
