@@ -474,20 +474,6 @@ static void run_all(struct run *run)
 	print_summary(run, (double)(progress_clock() - start) / 1000);
 }
 
-/* PARAM=VALUE ... as one line. */
-static char *join(char *const *texts, size_t count)
-{
-	char *line = cli_copy("");
-
-	for (size_t i = 0; i < count; i++) {
-		char *longer = cli_format("%s%s%s", line, i ? " " : "", texts[i]);
-
-		free(line);
-		line = longer;
-	}
-	return line;
-}
-
 static int run_one(struct run *run)
 {
 	struct cli *cli = run->cli;
@@ -497,7 +483,7 @@ static int run_one(struct run *run)
 
 	if (status)
 		return status;
-	args = join(cli->options.arguments + 1, cli->options.argument_count - 1);
+	args = cli_join(cli->options.arguments + 1, cli->options.argument_count - 1);
 	trial.path = path;
 	trial.name = name_of(path);
 	do_trial(run, &trial, args);

@@ -72,17 +72,23 @@ static void say_text(struct keep *keep, char *text, size_t len)
 	}
 }
 
-static int show_file(struct keep *keep, const char *path)
+/* What was answered, unless `err` says that nothing was; it is freed. */
+static int say_answer(struct keep *keep, int err, char *text, size_t len)
 {
-	char *text;
-	size_t len;
-	int err = kocoon_machine_read(keep->machine, path, &text, &len);
-
 	if (err)
 		return err;
 	say_text(keep, text, len);
 	free(text);
 	return 0;
+}
+
+static int show_file(struct keep *keep, const char *path)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int err = kocoon_machine_read(keep->machine, path, &text, &len);
+
+	return say_answer(keep, err, text, len);
 }
 
 /* ---- files ---- */
@@ -94,19 +100,6 @@ static int do_cat(struct keep *keep, const struct words *words)
 	for (size_t i = 1; i < words->count && !err; i++)
 		err = show_file(keep, words->words[i]);
 	return err;
-}
-
-static char *join(char *const *words, size_t count)
-{
-	char *text = cli_copy("");
-
-	for (size_t i = 0; i < count; i++) {
-		char *longer = cli_format("%s%s%s", text, i ? " " : "", words[i]);
-
-		free(text);
-		text = longer;
-	}
-	return text;
 }
 
 /* Of a shell's echo: a line feed follows, unless -n. */
@@ -122,7 +115,7 @@ static int do_echo(struct keep *keep, const struct words *words)
 		path = words->words[end - 1];
 		end -= 2;
 	}
-	text = join(words->words + first, end > first ? end - first : 0);
+	text = cli_join(words->words + first, end > first ? end - first : 0);
 	line = cli_format("%s%s", text, bare ? "" : "\n");
 	if (path)
 		err = kocoon_machine_write(keep->machine, path, line, strlen(line));
@@ -172,16 +165,12 @@ static int do_readlink(struct keep *keep, const struct words *words)
 
 static int do_log(struct keep *keep, const struct words *words)
 {
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int err = kocoon_machine_log(keep->machine, &text, &len);
 
 	(void)words;
-	if (err)
-		return err;
-	say_text(keep, text, len);
-	free(text);
-	return 0;
+	return say_answer(keep, err, text, len);
 }
 
 static int do_oops(struct keep *keep, const struct words *words)
@@ -279,7 +268,7 @@ static int do_insmod(struct keep *keep, const struct words *words)
 
 	if (cli_find_module(keep->cli, words->words[1], &path))
 		return -ENOENT;
-	args = join(words->words + 2, words->count - 2);
+	args = cli_join(words->words + 2, words->count - 2);
 	err = kocoon_machine_insert(keep->machine, path, args, &result);
 	free(args);
 	free(path);

@@ -45,6 +45,19 @@ char *cli_copy(const char *text)
 	return copy;
 }
 
+char *cli_join(char *const *words, size_t count)
+{
+	char *text = cli_copy("");
+
+	for (size_t i = 0; i < count; i++) {
+		char *longer = cli_format("%s%s%s", text, i ? " " : "", words[i]);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
 void *cli_grow(void *array, size_t count, size_t size)
 {
 	void *grown = reallocarray(array, count, size);

@@ -74,6 +74,8 @@ _Noreturn void cli_out_of_memory(void);
 char *cli_format(const char *format, ...) CLI_PRINTF(1, 2);
 char *cli_format_args(const char *format, va_list args) CLI_PRINTF(1, 0);
 char *cli_copy(const char *text);
+/* With a space between each two. */
+char *cli_join(char *const *words, size_t count);
 void *cli_grow(void *array, size_t count, size_t size);
 
 #endif

@@ -59,6 +59,12 @@ uint64_t kc_needed(const char *name)
 	return address;
 }
 
+void kc_need_all(const struct kc_needed_symbol *symbols, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		*symbols[i].place = kc_needed(symbols[i].name);
+}
+
 void kc_set_variable(const char *name, uint64_t value)
 {
 	kc_store64(kc_pointer(kc_needed(name)), value);

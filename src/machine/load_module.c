@@ -447,10 +447,7 @@ __attribute__((force_align_arg_pointer)) int kc_load_module_here(uint64_t info, 
 
 static void find_symbols(void)
 {
-	const struct {
-		const char *name;
-		uint64_t *place;
-	} symbols[] = {
+	const struct kc_needed_symbol symbols[] = {
 		{ "is_module_sig_enforced", &at.is_module_sig_enforced },
 		{ "module_blacklist", &at.module_blacklist },
 		{ "modinfo_attrs", &at.modinfo_attrs },
@@ -484,8 +481,7 @@ static void find_symbols(void)
 		{ "module_decompress_cleanup", &at.decompress_cleanup },
 	};
 
-	for (size_t i = 0; i < KC_ARRAY_SIZE(symbols); i++)
-		*symbols[i].place = kc_needed(symbols[i].name);
+	kc_need_all(symbols, KC_ARRAY_SIZE(symbols));
 	at.kernel_locked_down = kc_symbol("kernel_locked_down");
 	at.async_probe = kc_symbol("async_probe");
 }

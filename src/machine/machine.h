@@ -107,6 +107,13 @@ extern struct kc_machine_facts kc_facts;
 uint64_t kc_symbol(const char *name);
 /* The same for what a machine can't do without: ends the process where there is none. */
 uint64_t kc_needed(const char *name);
+/* The same for many. */
+struct kc_needed_symbol {
+	const char *name;
+	uint64_t *place;
+};
+
+void kc_need_all(const struct kc_needed_symbol *symbols, size_t count);
 /* Writes 64 bits of a variable of the kernel's. */
 void kc_set_variable(const char *name, uint64_t value);
 /* Offset of a member, by BTF; those of anonymous structures inside included. */

@@ -41,10 +41,7 @@ static struct {
 
 void kc_module_list_init(void)
 {
-	const struct {
-		const char *name;
-		uint64_t *place;
-	} symbols[] = {
+	const struct kc_needed_symbol symbols[] = {
 		{ "modules", &at.modules },
 		{ "module_mutex", &at.module_mutex },
 		{ "mod_tree", &at.mod_tree },
@@ -70,8 +67,7 @@ void kc_module_list_init(void)
 		{ "module_arch_cleanup", &at.module_arch_cleanup },
 	};
 
-	for (size_t i = 0; i < KC_ARRAY_SIZE(symbols); i++)
-		*symbols[i].place = kc_needed(symbols[i].name);
+	kc_need_all(symbols, KC_ARRAY_SIZE(symbols));
 	at.retpoline_module_ok = kc_symbol("retpoline_module_ok");
 	of.data = kc_enumerator("execmem_type", "EXECMEM_MODULE_DATA");
 	of.source_list = kc_offset("module_use", "source_list");
